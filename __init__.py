@@ -1,0 +1,16 @@
+"""Mien: photos of a face into a rigged, relightable head.
+
+Nothing is imported at module level: Blender (and pytest) may look at this file without wanting anything of it.
+"""
+
+
+def register() -> None:
+    from . import blender_addon
+
+    blender_addon.register()
+
+
+def unregister() -> None:
+    from . import blender_addon
+
+    blender_addon.unregister()
