@@ -5,12 +5,14 @@ Nothing is imported at module level: Blender (and pytest) may look at this file 
 
 
 def register() -> None:
-    from . import blender_addon
+    from . import blender_addon, operators
 
     blender_addon.register()
+    operators.register()
 
 
 def unregister() -> None:
-    from . import blender_addon
+    from . import blender_addon, operators
 
+    operators.unregister()
     blender_addon.unregister()

@@ -1,6 +1,6 @@
 """The head template: our topology, its mean shape, its linear statistics and everything bound to its vertices.
 
-Built by `neural_backend.training.template`; shipped as weights/template.safetensors. Read docs/template.md for how it was
+Built by `neural_backend.training.template`; shipped as weights/template.safetensors; docs/template.md tells how it was
 made. One vertex array (level 1) serves both levels of detail: level 0 is a subset of its vertices with its own quads.
 """
 
