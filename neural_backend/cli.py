@@ -1,0 +1,192 @@
+"""The command line: `mien fit PHOTO... -o OUT`. One of the two doors to the tasks; the Blender process is the other.
+
+Exit codes: 0 done; 2 the command line is wrong; 3 a photo cannot be used; 4 the output cannot be written; 5 the fit
+failed; 6 Blender's files could not be made (the head package is there); 70 a bug of ours; 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import logging
+import subprocess
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from .protocol.errors import Cancelled, MienError
+
+BLENDER_SCRIPT = Path(__file__).resolve().parent.parent / "blender_addon" / "headless.py"
+BLENDER_FILES = ("blend", "fbx", "glb", "preview")
+
+EXIT_USAGE, EXIT_PHOTO, EXIT_WRITE, EXIT_FIT, EXIT_BLENDER, EXIT_BUG, EXIT_INTERRUPTED = 2, 3, 4, 5, 6, 70, 130
+_WRITE_CODES = {"cannot_write", "cannot_encode"}
+_USAGE_CODES = {"bad_option", "no_photo", "no_cuda"}
+_FIT_CODES = {"fit_failed"}
+
+
+def exit_code(error: MienError) -> int:
+    """The process exit code of an error meant for the user."""
+    if isinstance(error, Cancelled):
+        return EXIT_INTERRUPTED
+    if error.code in _USAGE_CODES:
+        return EXIT_USAGE
+    if error.code in _WRITE_CODES:
+        return EXIT_WRITE
+    return EXIT_FIT if error.code in _FIT_CODES else EXIT_PHOTO
+
+
+class BarProgress:
+    """A progress bar per run: stages share it by their usual length on two cores."""
+
+    WEIGHTS = {"look": 2, "fit": 10, "textures": 12, "write": 5, "blender": 60}
+
+    def __init__(self, stages: Sequence[str]) -> None:
+        from tqdm import tqdm
+
+        self._start = {}
+        total = 0.0
+        for stage in stages:
+            self._start[stage] = total
+            total += self.WEIGHTS[stage]
+        self._bar = tqdm(
+            total=total, bar_format="{desc:<38.38} {percentage:3.0f}% |{bar}| {elapsed}", file=sys.stderr, leave=True
+        )
+
+    def __call__(self, stage: str, done: float, text: str = "") -> None:
+        if stage in self._start:
+            self._bar.n = self._start[stage] + self.WEIGHTS[stage] * min(max(done, 0.0), 1.0)
+        self._bar.set_description_str(f"{stage}: {text}" if text else stage, refresh=True)
+
+    def close(self) -> None:
+        self._bar.close()
+
+
+def blender_available() -> bool:
+    return importlib.util.find_spec("bpy") is not None and BLENDER_SCRIPT.is_file()
+
+
+def make_blender_files(package: Path, output: Path, progress: BarProgress, wanted: Sequence[str]) -> list[Path]:
+    """Run Blender's half in a process of its own and return the files it wrote.
+
+    Raises:
+        MienError: Blender failed; its log is kept beside the head and named in the sentence.
+    """
+    command = [sys.executable, str(BLENDER_SCRIPT), str(package), "--out", str(output)]
+    command += [f"--{kind}" for kind in wanted]
+    log_path = output / "blender.log"
+    with tempfile.TemporaryFile("w+") as log:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process:
+            try:
+                written = []
+                for line in process.stdout:
+                    message = _json_line(line)
+                    if message is None:
+                        log.write(line)
+                    elif "written" in message:
+                        written.append(Path(message["written"]))
+                    else:
+                        progress("blender", float(message.get("done", 0.0)), str(message.get("text", "")))
+                code = process.wait()
+            except BaseException:
+                process.kill()
+                raise
+        if code:
+            log.seek(0)
+            log_path.write_text(log.read(), encoding="utf-8")
+            raise MienError(
+                "blender_failed", f"Blender could not make its files from {package.name}; {log_path} tells why."
+            )
+    return written
+
+
+def _json_line(line: str) -> dict | None:
+    """Blender prints much of its own on stdout; only lines that hold a JSON object are the script's."""
+    if not line.startswith("{"):
+        return None
+    try:
+        message = json.loads(line)
+    except ValueError:
+        return None
+    return message if isinstance(message, dict) else None
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="mien", description="Photos of a face into a rigged, relightable head.")
+    parser.add_argument("--verbose", action="store_true", help="log what happens, and show tracebacks")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    fit = commands.add_parser("fit", help="fit a head to one or several photos of one person")
+    fit.add_argument("photos", nargs="+", metavar="PHOTO", help="image files, all of the same person")
+    fit.add_argument("-o", "--output", required=True, metavar="OUT", help="folder for the head and Blender's files")
+    fit.add_argument("--name", help="name of the head (default: the first photo's file name)")
+    fit.add_argument("--quality", choices=("draft", "standard", "high"), default="standard")
+    fit.add_argument("--maps", type=int, choices=(1024, 2048, 4096), help="texels across (default by quality)")
+    fit.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    fit.add_argument("--seed", type=int, default=0, help="same photos, options and seed: same head")
+    fit.add_argument("--no-photos", action="store_true", help="leave the photos out of the head package")
+    fit.add_argument("--no-blender", action="store_true", help="write the head package only")
+    fit.add_argument(
+        "--only", nargs="+", choices=BLENDER_FILES, default=list(BLENDER_FILES), help="which of Blender's files"
+    )
+    return parser
+
+
+def run_fit(arguments: argparse.Namespace) -> int:
+    from .tasks.fit import STAGES, FitRequest, run
+
+    request = FitRequest(
+        photos=tuple(arguments.photos),
+        output=arguments.output,
+        name=arguments.name,
+        quality=arguments.quality,
+        map_size=arguments.maps,
+        device=arguments.device,
+        seed=arguments.seed,
+        keep_photos=not arguments.no_photos,
+    )
+    with_blender = not arguments.no_blender and blender_available()
+    progress = BarProgress([*STAGES, *(["blender"] if with_blender else [])])
+    written: list[Path] = []
+    try:
+        outcome = run(request, progress)
+        if with_blender:
+            written = make_blender_files(outcome.package, outcome.package.parent, progress, arguments.only)
+    finally:
+        progress.close()
+    print(outcome.package)
+    for path in written:
+        print(path)
+    if not with_blender and not arguments.no_blender:
+        print("Blender's files were not made: the bpy module is not installed here.", file=sys.stderr)
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = build_parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO if arguments.verbose else logging.ERROR, stream=sys.stderr)
+    try:
+        return run_fit(arguments)
+    except KeyboardInterrupt:
+        print("\nStopped; nothing half-written is left.", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except MienError as error:
+        if arguments.verbose:
+            traceback.print_exc()
+        print(f"mien: {error.sentence}", file=sys.stderr)
+        return EXIT_BLENDER if error.code == "blender_failed" else exit_code(error)
+    except Exception as error:  # the edge of the process: one sentence for the user, the rest on request
+        if arguments.verbose:
+            traceback.print_exc()
+        print(
+            f"mien: something went wrong inside Mien ({type(error).__name__}: {error}); run it again with "
+            "'mien --verbose fit ...' and report what it prints.",
+            file=sys.stderr,
+        )
+        return EXIT_BUG
+
+
+if __name__ == "__main__":
+    sys.exit(main())

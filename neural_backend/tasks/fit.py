@@ -1,0 +1,256 @@
+"""Fit from Photo: photos of one person in, a head package out. The command line and the Blender process both come here."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..fitting.result import FitResult
+from ..head.package import HeadPackage, PackageLevel, PackagePhoto
+from ..head.template import JOINT_NAMES, JOINT_PARENTS, PART_NAMES, PART_TEXTURE_SET, HeadTemplate
+from ..protocol.arkit import ARKIT_NAMES
+from ..protocol.errors import MienError
+from .licences import package_licences
+from .progress import Progress, silent
+
+QUALITIES = ("draft", "standard", "high")
+MAP_SIZES = (1024, 2048, 4096)
+#: The map size of each quality unless the user names one.
+DEFAULT_MAP_SIZE = {"draft": 1024, "standard": 2048, "high": 4096}
+STAGES = ("look", "fit", "textures", "write")
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """What the user asks for."""
+
+    photos: tuple[str, ...]  # files, one person
+    output: str  # folder that receives <name>.head
+    name: str | None = None  # default: the first photo's file name
+    quality: str = "standard"
+    map_size: int | None = None
+    device: str = "auto"
+    seed: int = 0
+    keep_photos: bool = True  # put the fitted photos into the package
+
+    def __post_init__(self) -> None:
+        if not self.photos:
+            raise MienError("no_photo", "No photo was given: add at least one photo of a face.")
+        if self.quality not in QUALITIES:
+            raise MienError("bad_option", f"Quality must be one of {', '.join(QUALITIES)}, not '{self.quality}'.")
+        if self.map_size is not None and self.map_size not in MAP_SIZES:
+            raise MienError("bad_option", f"Maps must be 1024, 2048 or 4096 texels wide, not {self.map_size}.")
+
+
+@dataclass(frozen=True)
+class FitOutcome:
+    """What came out."""
+
+    package: Path
+    report: dict[str, object]
+
+
+class _Clock:
+    """Seconds per stage, for the report."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._started = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.seconds[stage] = round(now - self._started, 2)
+        self._started = now
+
+
+def head_name(request: FitRequest) -> str:
+    """A folder name that every system accepts, from the request's name or its first photo."""
+    wanted = request.name if request.name is not None else Path(request.photos[0]).stem
+    name = re.sub(r"[^\w\- ]+", "_", wanted, flags=re.UNICODE).strip(" _.")[:80]
+    if not name:
+        raise MienError("bad_option", f"'{wanted}' cannot name a head: give a name with a letter or a digit in it.")
+    return name
+
+
+def run(request: FitRequest, progress: Progress = silent) -> FitOutcome:
+    """Fit one person.
+
+    Raises:
+        MienError: a photo, an option or the output folder is at fault; nothing has been written.
+        Cancelled: `progress` asked to stop; nothing has been written.
+    """
+    # Imported here: `mien --help` and a wrong option should not wait two seconds for torch.
+    from ..fitting.fit import FitOptions, fit_photos
+    from ..fitting.textures import make_maps
+    from ..head.anatomy_maps import make_maps as make_anatomy_maps
+    from ..perception.image import load_photo
+    from ..rendering.device import choose_device
+
+    name = head_name(request)
+    size = request.map_size or DEFAULT_MAP_SIZE[request.quality]
+    device = choose_device(request.device)
+    clock = _Clock()
+
+    photos = []
+    for index, file in enumerate(request.photos):
+        progress("look", index / len(request.photos), Path(file).name)
+        photos.append(load_photo(file))
+    progress("look", 1.0)
+    clock.lap("look")
+
+    fit = fit_photos(photos, FitOptions(quality=request.quality, device=device, seed=request.seed), progress)
+    clock.lap("fit")
+
+    maps = make_maps(fit, photos, size=size, progress=progress, seed=request.seed)
+    clock.lap("textures")
+
+    progress("write", 0.0)
+    images: dict[str, np.ndarray | bytes] = {
+        "maps/diffuse.png": _srgb8(maps.diffuse),
+        "maps/specular.png": _linear8(maps.specular / 0.08),  # Principled's Specular IOR Level
+        "maps/roughness.png": _linear8(maps.roughness),
+        "maps/normal.png": _linear16(maps.normal),
+        "maps/confidence.png": _linear8(maps.confidence),
+    }
+    files = {"skin": {key: f"maps/{key}.png" for key in ("diffuse", "specular", "roughness", "normal", "confidence")}}
+    for key, image in make_anatomy_maps(maps.iris_colour, request.seed, size).items():
+        texture_set, kind = key.split("_", 1)
+        file = f"maps/{key}.png"
+        images[file] = _srgb8(image) if kind == "diffuse" else _linear8(image)
+        files.setdefault(texture_set, {})[kind] = file
+    photo_files = _photo_pictures(photos, images) if request.keep_photos else [None] * len(photos)
+    images["report/residual.png"] = residual_picture(fit, photos, maps.diffuse)
+
+    report = {
+        **fit.report,
+        **maps.report,
+        "quality": request.quality,
+        "map_size": size,
+        "device": device,
+        "seed": request.seed,
+        "estimated": {
+            "identity": "fitted",
+            "expression": "fitted per photo, removed from the neutral head",
+            "scale": "from the shape prior: one photo does not show size",
+            "light": "fitted per photo",
+            "back_of_head": "from the shape prior",
+            "texels": maps.coverage,
+        },
+        "seconds": clock.seconds,
+    }
+    package = assemble(name, fit, photos, photo_files, files, report)
+    path = package.write(Path(request.output), images)
+    clock.lap("write")
+    progress("write", 1.0, path.name)
+    return FitOutcome(path, report)
+
+
+def assemble(
+    name: str,
+    fit: FitResult,
+    photos: list,
+    photo_files: list[str | None],
+    maps: dict[str, dict[str, str]],
+    report: dict[str, object],
+) -> HeadPackage:
+    """The package of a fitted head, both levels of detail."""
+    template = HeadTemplate.load()
+    expressions = np.stack([photo.expression for photo in fit.photos])  # [P, 52]
+    fitted = fit.vertices[None] + np.tensordot(expressions, fit.arkit, 1)  # [P, V, 3]
+    corners = fit.vertices[template.landmarks68_triangle]  # [68, 3, 3]
+    landmarks68 = (corners * template.landmarks68_barycentric[..., None]).sum(1)
+    levels = tuple(
+        PackageLevel(
+            vertices=fit.vertices[level.vertex_ids],
+            quads=level.quads,
+            uv=level.uv,
+            face_uv=level.face_uv,
+            part=level.face_part,
+            joint_weights=template.joint_weights[level.vertex_ids],
+            arkit=fit.arkit[:, level.vertex_ids],
+            fitted=fitted[:, level.vertex_ids],
+            landmarks68=landmarks68,
+        )
+        for level in template.levels
+    )
+    return HeadPackage(
+        name=name,
+        identity=fit.identity,
+        levels=levels,
+        part_names=PART_NAMES,
+        texture_sets=PART_TEXTURE_SET,
+        joint_names=JOINT_NAMES,
+        joint_parents=JOINT_PARENTS,
+        joint_positions=fit.joint_positions,
+        photos=tuple(
+            PackagePhoto(
+                file=file,
+                width=photo_fit.camera.width,
+                height=photo_fit.camera.height,
+                intrinsics=photo_fit.camera.intrinsics,
+                camera_from_head=photo_fit.camera.camera_from_head,
+                expression={
+                    key: round(float(weight), 4) for key, weight in zip(ARKIT_NAMES, photo_fit.expression, strict=True)
+                },
+                light=photo_fit.light,
+            )
+            for photo_fit, file in zip(fit.photos, photo_files, strict=True)
+        ),
+        maps=maps,
+        report=report,
+        licences=package_licences(),
+    )
+
+
+def residual_picture(fit: FitResult, photos: list, diffuse: np.ndarray) -> np.ndarray:
+    """[H, 3W, 3] uint8 for each photo, stacked: photo, fitted head in the fitted light, their difference times four."""
+    from ..rendering.render import render_fit
+
+    rows = []
+    for photo_fit, photo in zip(fit.photos, photos, strict=True):
+        scale = 512 / max(photo_fit.camera.width, photo_fit.camera.height)
+        seen = cv2.resize(photo.linear, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        camera = photo_fit.camera.scaled(seen.shape[1] / photo_fit.camera.width)
+        rendered = render_fit(fit, photo_fit, camera, diffuse)  # [h, w, 4] linear, premultiplied
+        rendered = cv2.resize(rendered, (seen.shape[1], seen.shape[0]))
+        composed = rendered[..., :3] + seen * (1 - rendered[..., 3:])
+        difference = np.abs(_srgb8(composed).astype(np.int16) - _srgb8(seen)) * (rendered[..., 3:] > 0.5) * 4
+        row = np.concatenate([_srgb8(seen), _srgb8(composed), np.clip(difference, 0, 255).astype(np.uint8)], 1)
+        canvas = np.zeros((512, 3 * 512, 3), np.uint8)
+        canvas[: row.shape[0], : row.shape[1]] = row
+        rows.append(canvas)
+    return np.concatenate(rows)
+
+
+def _photo_pictures(photos: list, images: dict[str, np.ndarray | bytes]) -> list[str]:
+    files = []
+    for index, photo in enumerate(photos):
+        file = f"photos/{index}.jpg"
+        encoded = cv2.imencode(".jpg", np.ascontiguousarray(photo.srgb[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 95])[1]
+        images[file] = encoded.tobytes()
+        files.append(file)
+    return files
+
+
+def _srgb8(linear: np.ndarray) -> np.ndarray:
+    """Scene linear -> sRGB, 8 bit. A fourth channel is alpha and stays linear."""
+    colour = np.clip(linear[..., :3], 0, 1)
+    encoded = np.where(colour <= 0.0031308, colour * 12.92, 1.055 * np.power(colour, 1 / 2.4) - 0.055)
+    return _linear8(np.concatenate([encoded, linear[..., 3:]], -1))
+
+
+def _linear8(values: np.ndarray) -> np.ndarray:
+    return (np.clip(values, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def _linear16(values: np.ndarray) -> np.ndarray:
+    return (np.clip(values, 0, 1) * 65535 + 0.5).astype(np.uint16)
+
+
+Runner = Callable[[FitRequest, Progress], FitOutcome]
