@@ -1,4 +1,4 @@
-"""Fit from Photo: photos of one person in, a head package out. The command line and the Blender process both come here."""
+"""Fit from Photo: photos of one person in, a head package out. Both doors, command line and Blender, come here."""
 
 from __future__ import annotations
 
