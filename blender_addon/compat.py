@@ -1,0 +1,44 @@
+"""What differs between Blender 4.2 and the newest: everything version-dependent is decided here and nowhere else."""
+
+from __future__ import annotations
+
+import logging
+
+import bpy
+
+log = logging.getLogger(__name__)
+
+
+def is_at_least(major: int, minor: int = 0) -> bool:
+    return bpy.app.version >= (major, minor, 0)
+
+
+def enable_nodes(data: bpy.types.ID) -> None:
+    """Give a material or world its node tree. From 5.0 on it always has one and `use_nodes` only warns."""
+    if not is_at_least(5, 0):
+        data.use_nodes = True
+
+
+def eevee_engine() -> str:
+    """4.2 to 4.5 carried the new EEVEE under a second name, because the old one still held the first."""
+    return "BLENDER_EEVEE" if is_at_least(5, 0) else "BLENDER_EEVEE_NEXT"
+
+
+def set_file_format(settings: bpy.types.ImageFormatSettings, file_format: str) -> None:
+    """Choose a still-image format; 5.0 put a media type in front of it."""
+    if hasattr(settings, "media_type"):
+        settings.media_type = "IMAGE"
+    settings.file_format = file_format
+
+
+def call_known(operator, **arguments: object) -> set[str]:
+    """Call an operator with the arguments that this version has; the others are named in the log.
+
+    The FBX and glTF exporters gain and rename options between releases. Only pass this function options whose absence
+    means that the older version behaves that way anyway.
+    """
+    known = operator.get_rna_type().properties.keys()
+    missing = sorted(set(arguments) - set(known))
+    if missing:
+        log.info("%s of Blender %s has no option %s", operator.idname(), bpy.app.version_string, ", ".join(missing))
+    return operator(**{name: value for name, value in arguments.items() if name in known})

@@ -1,0 +1,58 @@
+"""Materials for Cycles and EEVEE, one per texture set of the package."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..images import load_map
+from ..package import Package, PackageError
+from .eye import build_cornea, build_eyeball, build_tear_line
+from .mouth import build_lashes, build_mouth
+from .nodes import principled
+from .skin import build_skin
+
+__all__ = ["SET_PROPERTY", "build_materials", "map_image", "principled"]
+
+SET_PROPERTY = "mien_texture_set"
+
+
+def build_materials(package: Package, head_name: str, pack: bool) -> list[bpy.types.Material]:
+    """One material per entry of `package.set_names`, in that order.
+
+    Raises:
+        PackageError: a map is missing or damaged, or the package names a texture set that this version does not know.
+    """
+    level = package.levels[-1]
+    has_cornea = any(package.texture_sets[part] == "cornea" for part in set(level.part.tolist()))
+    materials = []
+    for texture_set in package.set_names:
+        images = {
+            map_name: load_map(file, texture_set, map_name, head_name, pack)
+            for map_name, file in package.maps.get(texture_set, {}).items()
+        }
+        name = f"{head_name} {texture_set.replace('_', ' ').title()}"
+        if texture_set == "skin":
+            material = build_skin(name, images)
+        elif texture_set == "eye":
+            material = build_eyeball(name, images, under_cornea=has_cornea)
+        elif texture_set == "cornea":
+            material = build_cornea(name)
+        elif texture_set == "mouth":
+            material = build_mouth(name, images)
+        elif texture_set == "lashes":
+            material = build_lashes(name, images)
+        elif texture_set == "tear_line":
+            material = build_tear_line(name)
+        else:
+            raise PackageError(
+                f"{package.path.name} has the unknown texture set {texture_set}: update Mien to open it."
+            )
+        material[SET_PROPERTY] = texture_set
+        materials.append(material)
+    return materials
+
+
+def map_image(material: bpy.types.Material, map_name: str) -> bpy.types.Image | None:
+    """The image that a material of ours uses as this map, whatever the artist has put there since."""
+    node = material.node_tree.nodes.get(map_name)
+    return node.image if node is not None and node.type == "TEX_IMAGE" else None
