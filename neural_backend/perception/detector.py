@@ -1,0 +1,147 @@
+"""Faces of any size in a photo: BlazeFace (short range) over a pyramid of tiles.
+
+The network sees 128 x 128 px and finds faces from about a sixth of that up. MediaPipe runs it once, on the letterboxed
+photo; smaller faces are looked for in overlapping tiles of finer and finer levels, and faces larger than the frame with
+a wide margin around the photo. BlazeFace: Bazarevsky et al. 2019; the decoding follows MediaPipe's calculators.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+
+from .crop import Roi, sample
+from .graph import load_graph
+
+SIDE = 128  # px, the network's input
+MIN_SCORE = 0.5
+SAME_FACE = 0.5  # intersection over union above which two boxes are votes for one face (MediaPipe's default)
+BATCH = 32
+SMALLEST_FACE = 20  # px; below it the landmark network has nothing to look at
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One face as BlazeFace sees it, in photo pixels."""
+
+    box: np.ndarray
+    """[4] x0, y0, x1, y1."""
+    keypoints: np.ndarray
+    """[6, 2] right eye, left eye, nose tip, mouth, right ear, left ear (the subject's sides)."""
+    score: float
+
+    @property
+    def roi(self) -> Roi:
+        """Where MediaPipe looks for landmarks: the box 1.5 times larger, turned so that the eyes are level."""
+        across = self.keypoints[1] - self.keypoints[0]
+        size = (self.box[2:] - self.box[:2]) * 1.5
+        return Roi(tuple((self.box[:2] + self.box[2:]) / 2), tuple(size), float(np.arctan2(across[1], across[0])))
+
+
+def make_anchors() -> np.ndarray:
+    """[896, 2] anchor centres in 0..1: two per cell at stride 8, six at stride 16."""
+    levels = []
+    for stride, count in ((8, 2), (16, 6)):
+        cells = (np.arange(SIDE // stride) + 0.5) * stride / SIDE
+        y, x = np.meshgrid(cells, cells, indexing="ij")
+        levels.append(np.repeat(np.stack([x, y], -1).reshape(-1, 2), count, axis=0))
+    return np.concatenate(levels).astype(np.float32)
+
+
+class FaceDetector:
+    """`find` the faces of a picture."""
+
+    def __init__(self, device: str | torch.device = "cpu") -> None:
+        self.device = torch.device(device)
+        self.net = load_graph("face_detector", device)
+        self.anchors = make_anchors()
+
+    def find(self, srgb: np.ndarray) -> list[Detection]:
+        """Faces of a picture [H, W, 3] uint8, best first.
+
+        The whole photo is tried with and without a margin; tiles of finer levels only until a level finds a face.
+        """
+        found = self.find_in(srgb, [_whole(srgb, 1.0), _whole(srgb, 2.0)])
+        tile = max(srgb.shape[:2]) / 2
+        while not found and tile > 2 * SMALLEST_FACE:
+            found = self.find_in(srgb, _tiles(srgb, tile))
+            tile /= 2
+        return found
+
+    @torch.no_grad()
+    def find_in(self, srgb: np.ndarray, regions: list[Roi]) -> list[Detection]:
+        """Faces inside square regions, merged where regions see the same one."""
+        votes: list[Detection] = []
+        for start in range(0, len(regions), BATCH):
+            batch = regions[start : start + BATCH]
+            crops = np.stack([sample(srgb, roi, SIDE, cv2.BORDER_CONSTANT) for roi in batch])  # [B, 128, 128, 3]
+            pixels = torch.from_numpy(crops).to(self.device).float() / 127.5 - 1
+            boxes, logits = (output.cpu().numpy() for output in self.net(pixels))  # [B, 896, 16], [B, 896, 1]
+            for roi, box, logit in zip(batch, boxes, logits, strict=True):
+                votes += merge_votes(self._decode(roi, box, logit[:, 0]))
+        return _strongest(votes)
+
+    def _decode(self, roi: Roi, boxes: np.ndarray, logits: np.ndarray) -> list[Detection]:
+        """boxes [896, 16]: centre, size, six keypoints, in network pixels relative to the anchor."""
+        scores = 1 / (1 + np.exp(-np.clip(logits.astype(np.float64), -100, 100)))
+        detections = []
+        for i in np.flatnonzero(scores >= MIN_SCORE):
+            points = boxes[i].reshape(8, 2).copy()
+            points[[0, 2, 3, 4, 5, 6, 7]] += self.anchors[i] * SIDE
+            half = points[1] / 2
+            corners = roi.to_photo(np.stack([points[0] - half, points[0] + half]), SIDE)
+            detections.append(Detection(corners.reshape(4), roi.to_photo(points[2:], SIDE), float(scores[i])))
+        return detections
+
+
+def overlap(a: np.ndarray, b: np.ndarray) -> float:
+    """Intersection over union of two boxes [4]."""
+    inner = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
+    if (inner <= 0).any():
+        return 0.0
+    shared = inner.prod()
+    return float(shared / ((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - shared))
+
+
+def merge_votes(votes: list[Detection]) -> list[Detection]:
+    """Weighted non-maximum suppression: overlapping boxes are averaged by score, steadier than the best one."""
+    rest = sorted(votes, key=lambda vote: -vote.score)
+    merged = []
+    while rest:
+        best = rest[0]
+        same = [vote for vote in rest if overlap(vote.box, best.box) > SAME_FACE or vote is best]
+        rest = [vote for vote in rest if all(vote is not other for other in same)]
+        weights = np.array([vote.score for vote in same]) / sum(vote.score for vote in same)
+        box = np.tensordot(weights, np.stack([vote.box for vote in same]), 1)
+        keypoints = np.tensordot(weights, np.stack([vote.keypoints for vote in same]), 1)
+        merged.append(Detection(box, keypoints, best.score))
+    return merged
+
+
+def _strongest(detections: list[Detection]) -> list[Detection]:
+    """One detection per face, the best: boxes of different regions are not averaged, a cut one would spoil it."""
+    kept: list[Detection] = []
+    for detection in sorted(detections, key=lambda d: -d.score):
+        if all(overlap(detection.box, other.box) < 0.3 for other in kept):
+            kept.append(detection)
+    return kept
+
+
+def _whole(srgb: np.ndarray, margin: float) -> Roi:
+    height, width = srgb.shape[:2]
+    side = max(height, width) * margin
+    return Roi((width / 2, height / 2), (side, side), 0.0)
+
+
+def _tiles(srgb: np.ndarray, side: float) -> list[Roi]:
+    """Square tiles that overlap by half."""
+    height, width = srgb.shape[:2]
+    rows, columns = (max(1, int(np.ceil(n / side * 2)) - 1) for n in (height, width))
+    return [
+        Roi(((column + 1) * side / 2, (row + 1) * side / 2), (side, side), 0.0)
+        for row in range(rows)
+        for column in range(columns)
+    ]

@@ -1,0 +1,148 @@
+"""Faces of a photo: box, 478 landmarks in pixels and 52 blendshape scores by ARKit's names.
+
+Google's face landmarker (Apache-2.0) in plain torch: BlazeFace, the attention mesh with irises, and the blendshape
+network. `NetworkBlendshapes` order differs from Apple's and knows no tongueOut, whose score is 0 here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..protocol.arkit import ARKIT_INDEX, ARKIT_NAMES
+from .crop import Roi, sample
+from .detector import FaceDetector, overlap
+from .graph import load_graph
+from .image import Photo, PhotoError
+from .landmarks import BLENDSHAPE_POINTS, EYE_CORNERS, IRISES, SCORE_NAMES
+
+SIDE = 256  # px, the landmark network's input
+MIN_PRESENCE = 0.5
+REFINEMENTS = 1
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face of a photo, in its working pixels (centres at +0.5)."""
+
+    box: np.ndarray
+    """[4] x0, y0, x1, y1 around the landmarks."""
+    score: float
+    """The detector's confidence, 0..1."""
+    landmarks: np.ndarray
+    """[478, 3] float32: x, y, and z in the same unit, growing away from the camera, 0 near the head's centre."""
+    blendshapes: np.ndarray
+    """[52] float32 scores 0..1 in the order of `protocol.arkit.ARKIT_NAMES`."""
+    presence: float
+    """The landmark network's own belief that it looks at a face, 0..1."""
+
+    @property
+    def size(self) -> float:
+        """The longer side of the box, px."""
+        return float((self.box[2:] - self.box[:2]).max())
+
+    @property
+    def eye_distance(self) -> float:
+        """Between the iris centres, px."""
+        right, left = (self.landmarks[i, :2] for i in IRISES)
+        return float(np.linalg.norm(left - right))
+
+    @property
+    def roll(self) -> float:
+        """Radians by which the eyes are turned in the picture, positive clockwise."""
+        right, left = (self.landmarks[i, :2] for i in EYE_CORNERS)
+        return float(np.arctan2(*(left - right)[::-1]))
+
+
+class FacePerception:
+    """The three networks, loaded once."""
+
+    def __init__(self, device: str | torch.device = "cpu") -> None:
+        self.device = torch.device(device)
+        self.detector = FaceDetector(device)
+        self.mesh = load_graph("face_landmarks_detector", device)
+        self.expression = load_graph("face_blendshapes", device)
+
+    @classmethod
+    def load(cls, device: str | torch.device = "cpu") -> FacePerception:
+        return cls(device)
+
+    def detect(self, photo: Photo, refinements: int = REFINEMENTS) -> list[Face]:
+        """Every face of the photo, by size times confidence, the most prominent first; empty when there is none."""
+        faces: list[Face] = []
+        for detection in self.detector.find(photo.srgb):
+            face = self.landmarks_in(photo, detection.roi, detection.score, refinements)
+            if face is not None and all(overlap(face.box, other.box) < 0.5 for other in faces):
+                faces.append(face)
+        return sorted(faces, key=lambda face: -face.size * face.score * face.presence)
+
+    def landmarks_in(self, photo: Photo, roi: Roi, score: float, refinements: int = REFINEMENTS) -> Face | None:
+        """The face inside a region, or None when the network sees none there.
+
+        Args:
+            refinements: how often to look again in the region that the landmarks themselves span, as MediaPipe does
+                from one video frame to the next; it takes the detector's jitter out.
+        """
+        for _ in range(refinements + 1):
+            points, presence = self._mesh(photo.srgb, roi)
+            if presence < MIN_PRESENCE:
+                return None
+            roi = roi_of(points)
+        box = np.concatenate([points[:, :2].min(0), points[:, :2].max(0)])
+        return Face(box, score, points.astype(np.float32), self._scores(points), presence)
+
+    @torch.no_grad()
+    def _mesh(self, srgb: np.ndarray, roi: Roi) -> tuple[np.ndarray, float]:
+        crop = torch.from_numpy(sample(srgb, roi, SIDE)).to(self.device)
+        points, presence, _ = self.mesh(crop[None].float() / 255)
+        points = points.reshape(478, 3).cpu().numpy().astype(np.float64)
+        flat = roi.to_photo(points[:, :2], SIDE)
+        depth = points[:, 2:] * roi.size[0] / SIDE
+        return np.hstack([flat, depth]), float(torch.sigmoid(presence.flatten()[0]))
+
+    @torch.no_grad()
+    def _scores(self, points: np.ndarray) -> np.ndarray:
+        subset = torch.from_numpy(points[BLENDSHAPE_POINTS, :2].astype(np.float32)).to(self.device)
+        raw = self.expression(subset[None])[0].flatten().cpu().numpy()
+        scores = np.zeros(len(ARKIT_NAMES), np.float32)
+        for name, value in zip(SCORE_NAMES, raw, strict=True):
+            if name != "_neutral":
+                scores[ARKIT_INDEX[name]] = value
+        return scores
+
+
+def roi_of(points: np.ndarray) -> Roi:
+    """The region MediaPipe tracks a face with: a square 1.5 times the landmarks' extent, turned with the eyes."""
+    low, high = points[:, :2].min(0), points[:, :2].max(0)
+    across = points[EYE_CORNERS[1], :2] - points[EYE_CORNERS[0], :2]
+    side = float((high - low).max()) * 1.5
+    return Roi(tuple((low + high) / 2), (side, side), float(np.arctan2(across[1], across[0])))
+
+
+def choose_face(faces: list[Face], photo: Photo) -> Face:
+    """The one face to fit: the only one, or the one clearly larger and more central than every other.
+
+    Raises:
+        PhotoError: no_face, or several_faces when two are equally prominent.
+    """
+    if not faces:
+        raise PhotoError(
+            "no_face",
+            f"No face was found in {photo.name}; use a photo where the whole face is visible, upright and sharp.",
+        )
+    ranked = sorted(faces, key=lambda face: -_prominence(face, photo))
+    if len(ranked) > 1 and _prominence(ranked[1], photo) > _prominence(ranked[0], photo) / 1.5:
+        raise PhotoError(
+            "several_faces",
+            f"There are {len(faces)} faces in {photo.name} and none stands out; crop the photo to the one to fit.",
+        )
+    return ranked[0]
+
+
+def _prominence(face: Face, photo: Photo) -> float:
+    """Size in px, less the further the face is from the middle (half at a third of the long side)."""
+    centre = (face.box[:2] + face.box[2:]) / 2
+    away = np.linalg.norm(centre - np.array([photo.width, photo.height]) / 2) / max(photo.width, photo.height)
+    return face.size * 0.5 ** (away * 3)
