@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,6 +78,21 @@ def head_name(request: FitRequest) -> str:
     return name
 
 
+def check_output(folder: Path) -> None:
+    """Refuse an output folder that cannot be written before half a minute is spent, without creating anything.
+
+    Raises:
+        MienError: cannot_write.
+    """
+    nearest = folder.absolute()
+    while not nearest.exists() and nearest != nearest.parent:
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        raise MienError("cannot_write", f"{nearest} is a file, so {folder} cannot be a folder: choose another one.")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise MienError("cannot_write", f"{nearest} may not be written to: choose another folder.")
+
+
 def run(request: FitRequest, progress: Progress = silent) -> FitOutcome:
     """Fit one person.
 
@@ -93,6 +108,7 @@ def run(request: FitRequest, progress: Progress = silent) -> FitOutcome:
     from ..rendering.device import choose_device
 
     name = head_name(request)
+    check_output(Path(request.output))
     size = request.map_size or DEFAULT_MAP_SIZE[request.quality]
     device = choose_device(request.device)
     clock = _Clock()
@@ -251,6 +267,3 @@ def _linear8(values: np.ndarray) -> np.ndarray:
 
 def _linear16(values: np.ndarray) -> np.ndarray:
     return (np.clip(values, 0, 1) * 65535 + 0.5).astype(np.uint16)
-
-
-Runner = Callable[[FitRequest, Progress], FitOutcome]
