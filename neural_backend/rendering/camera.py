@@ -43,6 +43,4 @@ class Camera:
         """The same camera for the photo resized by `factor`."""
         intrinsics = self.intrinsics.copy()
         intrinsics[:2] *= factor
-        return Camera(
-            round(self.width * factor), round(self.height * factor), intrinsics, self.camera_from_head
-        )
+        return Camera(round(self.width * factor), round(self.height * factor), intrinsics, self.camera_from_head)
