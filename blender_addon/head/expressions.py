@@ -28,6 +28,7 @@ def add_shape_keys(head: bpy.types.Object, level: Level) -> None:
     """Add Basis and the 52 shapes to a mesh object whose vertices are those of `level`."""
     basis = head.shape_key_add(name="Basis", from_mix=False)
     rest = to_blender(level.vertices)  # [V, 3]
+    head.data.shape_keys.name = head.name
     basis.data.foreach_set("co", rest.astype(np.float32).ravel())
     for name, displacement in zip(ARKIT_NAMES, level.arkit, strict=True):
         key = head.shape_key_add(name=name, from_mix=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bpy
+import numpy as np
 from mathutils import Matrix
 
 from .expressions import set_expression
@@ -20,13 +21,7 @@ def build_camera(
     data = bpy.data.cameras.new(name)
     camera = bpy.data.objects.new(name, data)
     collection.objects.link(camera)
-    # Always fitted by width: then lens and both shifts have one unit, whatever the photo's format.
-    data.sensor_fit = "HORIZONTAL"
-    data.sensor_width = 36.0
-    focal_px, centre_x, centre_y = photo.intrinsics[0, 0], photo.intrinsics[0, 2], photo.intrinsics[1, 2]
-    data.lens = float(focal_px / photo.width * data.sensor_width)
-    data.shift_x = float((photo.width / 2 - centre_x) / photo.width)
-    data.shift_y = float((centre_y - photo.height / 2) / photo.width)
+    set_intrinsics(data, photo.intrinsics, photo.width, photo.height)
     data.clip_start, data.clip_end = 0.01, 100.0
     camera.matrix_world = Matrix(camera_world(photo.camera_from_head).tolist())
     camera.parent = rig  # the rig stands at the origin when this is called, so the camera's place stays
@@ -44,6 +39,16 @@ def build_camera(
         background.display_depth = "BACK"
         background.frame_method = "STRETCH"  # the photo fills the frame exactly
     return camera
+
+
+def set_intrinsics(data: bpy.types.Camera, intrinsics: np.ndarray, width: int, height: int) -> None:
+    """Give a Blender camera the [3, 3] OpenCV intrinsics of a picture of width x height pixels."""
+    # Always fitted by width: then lens and both shifts have one unit, whatever the picture's format.
+    data.sensor_fit = "HORIZONTAL"
+    data.sensor_width = 36.0
+    data.lens = float(intrinsics[0, 0] / width * data.sensor_width)
+    data.shift_x = float((width / 2 - intrinsics[0, 2]) / width)
+    data.shift_y = float((intrinsics[1, 2] - height / 2) / width)
 
 
 def photo_size(camera: bpy.types.Object) -> tuple[int, int]:

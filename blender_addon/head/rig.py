@@ -84,5 +84,5 @@ def _chin(package: Package) -> np.ndarray:
 
 
 def _up_axis(name: str) -> Vector:
-    """Where a bone's Z points: up for those that lie along the gaze, backwards for those that stand."""
-    return Vector((0.0, 0.0, 1.0)) if name == "jaw" or name.startswith("eye") else Vector((0.0, 1.0, 0.0))
+    """Where a bone's Z points: up for those that lie along the gaze, to the front for those that stand."""
+    return Vector((0.0, 0.0, 1.0)) if name == "jaw" or name.startswith("eye") else Vector((0.0, -1.0, 0.0))

@@ -6,9 +6,8 @@ import bpy
 
 from .nodes import Nodes
 
-#: Index of refraction of skin; its reflectance at normal incidence is 0.028.
-SKIN_IOR = 1.4
-SKIN_F0 = ((SKIN_IOR - 1) / (SKIN_IOR + 1)) ** 2
+#: The specular map holds F0 / 0.08, which is what Principled calls the specular level at this index of refraction.
+MAP_IOR = 1.5
 #: How far light of each colour scatters, relative and in metres (Jensen et al. 2001, table 1, skin1: mean free paths
 #: 3.7, 1.4 and 0.7 mm; a little less of it keeps pores and the nostrils' edge at render distance).
 SCATTER_RADIUS = (1.0, 0.37, 0.19)
@@ -24,8 +23,8 @@ def build_skin(name: str, images: dict[str, bpy.types.Image]) -> bpy.types.Mater
         settings={"subsurface_method": "RANDOM_WALK"},
         Base_Color=(0.50, 0.33, 0.26, 1.0),
         Roughness=0.45,
-        IOR=SKIN_IOR,
-        Specular_IOR_Level=0.5,  # a factor of two on F0: 0.5 means "as the index of refraction says"
+        IOR=MAP_IOR,
+        Specular_IOR_Level=0.35,  # F0 0.028
         Subsurface_Weight=1.0,
         Subsurface_Radius=SCATTER_RADIUS,
         Subsurface_Scale=SCATTER_SCALE_METRES,
@@ -41,15 +40,7 @@ def build_skin(name: str, images: dict[str, bpy.types.Image]) -> bpy.types.Mater
         nodes.link(node.outputs["Color"], shader.inputs["Roughness"])
     if "specular" in images:
         node = nodes.image(images["specular"], (-700, -300), "specular")
-        level = nodes.add(
-            "Math",
-            (-320, -300),
-            label="F0 to specular level",
-            settings={"operation": "MULTIPLY", "use_clamp": False},
-        )
-        nodes.link(node.outputs["Color"], level.inputs[0])
-        level.inputs[1].default_value = 0.5 / SKIN_F0
-        nodes.link(level.outputs[0], shader.inputs["Specular IOR Level"])
+        nodes.link(node.outputs["Color"], shader.inputs["Specular IOR Level"])
     if "normal" in images:
         node = nodes.image(images["normal"], (-700, -600), "normal")
         tangent = nodes.add("NormalMap", (-320, -600), label="Normal", Color=node.outputs["Color"])

@@ -1,0 +1,151 @@
+"""The preview: one contact sheet that shows what a fit is worth, photo and head side by side, under several lights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from ..head.frames import camera_world
+from ..head.objects import HeadObjects
+from ..head.package import Package, Photo
+from ..head.photos import set_intrinsics
+from .pictures import read_picture, resize, to_display, write_png
+from .stage import SIDE, SOFT, aim, blender_sky, image_sky
+from .tiles import SAMPLES, TileRenderer, studio
+
+TILE = 480
+#: How much of the photo a tile shows: the head's own box times this.
+_CROP = 1.25
+_SMILE = {
+    "mouthSmileLeft": 0.85,
+    "mouthSmileRight": 0.85,
+    "cheekSquintLeft": 0.5,
+    "cheekSquintRight": 0.5,
+    "eyeSquintLeft": 0.3,
+    "eyeSquintRight": 0.3,
+    "mouthUpperUpLeft": 0.15,
+    "mouthUpperUpRight": 0.15,
+}
+_SURPRISE = {
+    "jawOpen": 0.55,
+    "browInnerUp": 0.8,
+    "browOuterUpLeft": 0.7,
+    "browOuterUpRight": 0.7,
+    "eyeWideLeft": 0.5,
+    "eyeWideRight": 0.5,
+}
+
+
+def render_preview(
+    head: HeadObjects,
+    package: Package,
+    path: Path,
+    progress: Callable[[float, str], None] = lambda done, text: None,
+    tile: int = TILE,
+    samples: int = SAMPLES,
+) -> Path:
+    """Write the contact sheet `path` (PNG).
+
+    With a photo: photo, fit over the photo, neutral, smile; three-quarter, profile, outdoors, surprise in side light.
+    A package without pictures gives the last six.
+
+    Args:
+        progress: called with 0..1 and a word before each tile.
+    """
+    photo = next((photo for photo in package.photos if photo.file is not None and photo.file.is_file()), None)
+    with studio(head, samples) as renderer:
+        shots: list[tuple[str, Callable[[], list[np.ndarray]]]] = []
+        if photo is not None:
+            shots.append(("overlay", lambda: _photo_tiles(renderer, package, photo, tile)))
+        shots += [
+            ("neutral", lambda: [_portrait(renderer, tile, {}, 0)]),
+            ("smile", lambda: [_portrait(renderer, tile, _SMILE, 0)]),
+            ("three-quarter", lambda: [_portrait(renderer, tile, {}, 40)]),
+            ("profile", lambda: [_portrait(renderer, tile, {}, 90)]),
+            ("relit outdoors", lambda: [_relit(renderer, tile)]),
+            ("relit from the side", lambda: [_side(renderer, tile)]),
+        ]
+        tiles = []
+        for index, (name, shoot) in enumerate(shots):
+            progress(index / len(shots), f"preview: {name}")
+            tiles += shoot()
+    columns = len(tiles) // 2
+    sheet = np.concatenate([np.concatenate(tiles[row : row + columns], 1) for row in (0, columns)], 0)
+    write_png(path, sheet)
+    return path
+
+
+def _portrait(renderer: TileRenderer, tile: int, expression: dict[str, float], azimuth: float) -> np.ndarray:
+    renderer.light(SOFT)
+    aim(renderer.camera, renderer.framing, azimuth)
+    return _on_backdrop(renderer.render(expression, tile, tile))
+
+
+def _relit(renderer: TileRenderer, tile: int) -> np.ndarray:
+    renderer.light(())
+    image_sky(renderer.world, bpy.data.images.load(str(blender_sky("forest"))), azimuth=-30, normalise=True)
+    aim(renderer.camera, renderer.framing, 20)
+    return _on_backdrop(renderer.render({}, tile, tile))
+
+
+def _side(renderer: TileRenderer, tile: int) -> np.ndarray:
+    renderer.light(SIDE, ambient=0.03)
+    aim(renderer.camera, renderer.framing, -20)
+    return _on_backdrop(renderer.render(_SURPRISE, tile, tile))
+
+
+def _photo_tiles(renderer: TileRenderer, package: Package, photo: Photo, tile: int) -> list[np.ndarray]:
+    """The photo round the head, and the same with the head over it, seen by the fitted camera."""
+    left, top, size = _head_square(package, photo)
+    picture = _crop(read_picture(photo.file)[..., :3], left, top, size, tile)
+    scale = tile / size
+    intrinsics = photo.intrinsics.copy()
+    intrinsics[:2, 2] -= left, top
+    intrinsics[:2] *= scale
+    set_intrinsics(renderer.camera.data, intrinsics, tile, tile)
+    renderer.camera.matrix_world = [list(row) for row in camera_world(photo.camera_from_head).T]
+    renderer.light(SOFT)
+    rendered = renderer.render(photo.expression, tile, tile)
+    return [picture, _over(rendered, picture)]
+
+
+def _head_square(package: Package, photo: Photo) -> tuple[float, float, float]:
+    """(left, top, size) in the photo's pixels of a square round the head."""
+    index = package.photos.index(photo)
+    points = package.levels[-1].fitted[index].astype(np.float64)  # [V, 3]
+    in_camera = points @ photo.camera_from_head[:3, :3].T + photo.camera_from_head[:3, 3]
+    pixels = in_camera @ photo.intrinsics.T
+    pixels = pixels[:, :2] / pixels[:, 2:]
+    low, high = pixels.min(0), pixels.max(0)
+    size = float((high - low).max()) * _CROP
+    left, top = (low + high) / 2 - size / 2
+    return float(left), float(top), size
+
+
+def _crop(picture: np.ndarray, left: float, top: float, size: float, tile: int) -> np.ndarray:
+    """[tile, tile, 3] of a square that may reach out of the picture, where it is dark grey."""
+    first_x, first_y, count = round(left), round(top), max(round(size), 1)
+    square = np.full((count, count, 3), 0.12, np.float32)
+    height, width = picture.shape[:2]
+    x0, y0 = max(first_x, 0), max(first_y, 0)
+    x1, y1 = min(first_x + count, width), min(first_y + count, height)
+    if x1 > x0 and y1 > y0:
+        square[y0 - first_y : y1 - first_y, x0 - first_x : x1 - first_x] = picture[y0:y1, x0:x1]
+    return resize(square, tile, tile)
+
+
+def _on_backdrop(rendered: np.ndarray) -> np.ndarray:
+    """[H, W, 3] display values of a premultiplied linear tile over a grey that lightens downwards."""
+    height, width = rendered.shape[:2]
+    grey = np.linspace(0.025, 0.10, height, dtype=np.float32)[:, None, None]
+    return to_display(rendered[..., :3] + (1 - rendered[..., 3:]) * np.broadcast_to(grey, (height, width, 3)))
+
+
+def _over(rendered: np.ndarray, picture: np.ndarray) -> np.ndarray:
+    """Lay a premultiplied linear tile over a photo of display values."""
+    alpha = rendered[..., 3:]
+    colour = to_display(rendered[..., :3] / np.maximum(alpha, 1e-4))
+    return colour * alpha + picture * (1 - alpha)
