@@ -8,7 +8,11 @@ def register() -> None:
     from . import blender_addon, operators
 
     blender_addon.register()
-    operators.register()
+    try:
+        operators.register()
+    except Exception:
+        blender_addon.unregister()
+        raise
 
 
 def unregister() -> None:

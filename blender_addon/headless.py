@@ -4,7 +4,7 @@
 
 Standard output carries one JSON object per line and nothing else: {"done": 0.4, "text": "fbx"} while working,
 {"written": "path"} for each file, {"error": "sentence"} at the end of a failure. What Blender prints goes to standard
-error. Exit codes: 0 done, 2 wrong arguments, 3 the package cannot be used, 4 a file cannot be written, 70 a bug of ours.
+error. Exit codes: 0 done, 2 wrong arguments, 3 unusable package, 4 a file cannot be written, 70 a bug of ours.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         parser.add_argument(f"--{kind}", action="store_true")
     parser.add_argument("--photo", type=Path, nargs="*", default=[], help="photos that the package itself leaves out")
     parser.add_argument("--tile", type=int, default=480, help="size of the preview's tiles in pixels")
-    parser.add_argument("--samples", type=int, default=24, help="the preview's samples per pixel")
+    parser.add_argument("--samples", type=int, default=16, help="the preview's samples per pixel")
     return parser.parse_args(arguments)
 
 

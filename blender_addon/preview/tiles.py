@@ -16,7 +16,7 @@ from ..head.objects import HeadObjects
 from .pictures import read_picture
 from .stage import Framing, Lamp, add_camera, add_lamps, even_sky
 
-SAMPLES = 24
+SAMPLES = 16
 
 
 class TileRenderer:
@@ -53,7 +53,7 @@ class TileRenderer:
 
 @contextlib.contextmanager
 def studio(head: HeadObjects, samples: int = SAMPLES) -> Iterator[TileRenderer]:
-    """A temporary Cycles scene with the head in it. Everything it made is gone afterwards, the sliders are as before."""
+    """A temporary Cycles scene with the head in it. Afterwards all it made is gone and the sliders are as before."""
     before = {kind: set(getattr(bpy.data, kind)) for kind in _KINDS}
     expression = expression_of(head.head)
     hidden = [(thing, thing.hide_render) for thing in (head.head, head.rig)]
@@ -93,7 +93,7 @@ def _configure(scene: bpy.types.Scene, samples: int) -> None:
     cycles.samples = samples
     cycles.seed = 0
     cycles.use_adaptive_sampling = True
-    cycles.adaptive_threshold = 0.03
+    cycles.adaptive_threshold = 0.04
     cycles.use_denoising = True
     cycles.denoiser = "OPENIMAGEDENOISE"
     cycles.max_bounces = 8

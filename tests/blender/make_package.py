@@ -1,4 +1,4 @@
-"""Makes a head package to test Blender's side with: the template's own head, painted maps, two photos with known cameras.
+"""Makes a head package to test Blender with: the template's own head, painted maps, two photos with known cameras.
 
 Needs numpy, safetensors and opencv, not torch. Everything is derived from the shipped template and a fixed seed.
 """

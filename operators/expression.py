@@ -1,0 +1,48 @@
+"""Small actions on a head's sliders: reset them, or show a photo's view and expression."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..blender_addon.head.expressions import set_expression
+from ..blender_addon.head.objects import current_head, head_of
+from ..blender_addon.head.photos import look_through, show_photo_expression
+
+
+class MIEN_OT_reset_expression(bpy.types.Operator):
+    bl_idname = "mien.reset_expression"
+    bl_label = "Reset Expression"
+    bl_description = "Set all 52 sliders to zero"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return current_head(context) is not None
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        set_expression(current_head(context).head, {})
+        return {"FINISHED"}
+
+
+class MIEN_OT_show_photo(bpy.types.Operator):
+    bl_idname = "mien.show_photo"
+    bl_label = "Show Photo"
+    bl_description = "Look through the photo's camera and take its expression"
+    bl_options = {"REGISTER", "UNDO"}
+
+    camera: bpy.props.StringProperty(name="Camera", description="Name of the photo's camera", options={"HIDDEN"})
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        camera = context.scene.objects.get(self.camera)
+        head = head_of(camera)
+        if head is None:
+            self.report({"ERROR"}, f"There is no photo camera called {self.camera}: import the head again.")
+            return {"CANCELLED"}
+        show_photo_expression(head.head, camera)
+        look_through(context.scene, camera)
+        if context.space_data is not None and context.space_data.type == "VIEW_3D":
+            context.space_data.region_3d.view_perspective = "CAMERA"
+        return {"FINISHED"}
+
+
+CLASSES = (MIEN_OT_reset_expression, MIEN_OT_show_photo)

@@ -1,0 +1,108 @@
+"""Tests inside a real Blender: the bpy module of whichever interpreter runs pytest, factory settings for every test.
+
+The extension is mounted from the checkout as Blender mounts it, as bl_ext.<repository>.mien. The package to test with
+comes from MIEN_TEST_PACKAGE, or is made once: by this interpreter if it can read the template, else by the checkout's .venv.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+_SCRATCH = Path(tempfile.mkdtemp(prefix="mien_test_blender_"))
+os.environ["BLENDER_USER_RESOURCES"] = str(_SCRATCH / "user")  # before bpy is imported
+os.environ.pop("DISPLAY", None)  # EGL without a surface, never a stray X server
+os.environ.setdefault("LIBGL_ALWAYS_SOFTWARE", "1")
+
+bpy = pytest.importorskip("bpy", reason="the bpy module is not installed here")
+import addon_utils  # noqa: E402  # there once bpy is
+
+REPOSITORY = "mien_test"
+MODULE = f"bl_ext.{REPOSITORY}.mien"
+
+
+def _mount_folder() -> Path:
+    """A repository folder that holds the checkout under the extension's own name, whatever the checkout is called."""
+    folder = _SCRATCH / "repository"
+    folder.mkdir(exist_ok=True)
+    link = folder / "mien"
+    if not link.exists():
+        link.symlink_to(ROOT, target_is_directory=True)
+    return folder
+
+
+@pytest.fixture
+def extension():
+    """The enabled extension in an empty factory scene."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)  # also disables every extension and forgets repositories
+    repositories = bpy.context.preferences.extensions.repos
+    repository = next((entry for entry in repositories if entry.module == REPOSITORY), None) or repositories.new(
+        name=REPOSITORY, module=REPOSITORY, custom_directory=str(_mount_folder())
+    )
+    repository.use_custom_directory, repository.enabled = True, True
+    module = addon_utils.enable(MODULE, default_set=True)
+    assert module is not None, "the extension did not register (see standard error)"
+    yield module
+    addon_utils.disable(MODULE, default_set=True)
+
+
+@pytest.fixture
+def load(extension):
+    """load("blender_addon.head.build") -> that module of the mounted extension."""
+    return lambda name: importlib.import_module(f"{MODULE}.{name}")
+
+
+@pytest.fixture(scope="session")
+def package_path() -> Path:
+    """A head package made from the template; tests must not write into it."""
+    given = os.environ.get("MIEN_TEST_PACKAGE")
+    if given:
+        return Path(given)
+    python = sys.executable if importlib.util.find_spec("safetensors") else str(ROOT / ".venv" / "bin" / "python")
+    made = subprocess.run(
+        [python, str(Path(__file__).with_name("make_package.py")), str(_SCRATCH)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, (
+        f"No test package: set MIEN_TEST_PACKAGE to a .head folder, or run 'make setup' first.\n{made.stderr}"
+    )
+    return Path(made.stdout.strip().splitlines()[-1])
+
+
+@pytest.fixture
+def copied_package(package_path, tmp_path) -> Path:
+    """A copy that a test may damage."""
+    return Path(shutil.copytree(package_path, tmp_path / package_path.name))
+
+
+@pytest.fixture
+def built(load, package_path):
+    """(HeadObjects, Package) of the test package in the scene."""
+    package = load("blender_addon.head.package").read_package(package_path)
+    return load("blender_addon.head.build").build_head(bpy.context, package_path), package
+
+
+_status = [0]
+
+
+def pytest_sessionfinish(session, exitstatus):
+    _status[0] = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config):
+    shutil.rmtree(_SCRATCH, ignore_errors=True)
+    if bpy.app.version < (4, 3, 0):  # bpy 4.2 may crash while the interpreter shuts down
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(_status[0])
