@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from .camera import Camera
 
 
-def camera_tensors(camera: Camera, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
-    """(intrinsics [3, 3], camera_from_head [4, 4]) float32 on the device."""
-    return (
-        torch.as_tensor(camera.intrinsics, dtype=torch.float32, device=device),
-        torch.as_tensor(camera.camera_from_head, dtype=torch.float32, device=device),
-    )
+@dataclass(frozen=True)
+class TensorCamera:
+    """`Camera` on a torch device, open to gradients."""
+
+    width: int
+    height: int
+    intrinsics: Tensor  # [3, 3] pixels
+    camera_from_head: Tensor  # [4, 4] rigid, metres
+
+    @classmethod
+    def of(cls, camera: Camera, device: torch.device | str = "cpu") -> TensorCamera:
+        def tensor(matrix):
+            return torch.as_tensor(matrix, dtype=torch.float32, device=device)
+
+        return cls(camera.width, camera.height, tensor(camera.intrinsics), tensor(camera.camera_from_head))
+
+    @property
+    def centre_head(self) -> Tensor:  # [3] metres, in the head's frame
+        return camera_centre(self.camera_from_head)
+
+    def project(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """[..., N, 3] -> pixels [..., N, 2], depth [..., N]."""
+        return project(points, self.intrinsics, self.camera_from_head)
+
+    def scaled(self, factor: int) -> TensorCamera:
+        """The same view with `factor` times as many pixels across."""
+        scale = self.intrinsics.new_tensor([[factor], [factor], [1]])
+        return TensorCamera(self.width * factor, self.height * factor, self.intrinsics * scale, self.camera_from_head)
 
 
 def project(
