@@ -118,7 +118,8 @@ def _run(path: Path, operator: Callable, **arguments: object) -> None:
         reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
         raise ExportError(f"{path.name} could not be written ({reason}): choose another folder.") from error
     finally:
-        partial.unlink(missing_ok=True)
+        if partial.is_file():
+            partial.unlink()
 
 
 @contextlib.contextmanager

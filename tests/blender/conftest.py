@@ -1,7 +1,7 @@
 """Tests inside a real Blender: the bpy module of whichever interpreter runs pytest, factory settings for every test.
 
 The extension is mounted from the checkout as Blender mounts it, as bl_ext.<repository>.mien. The package to test with
-comes from MIEN_TEST_PACKAGE, or is made once: by this interpreter if it can read the template, else by the checkout's .venv.
+comes from MIEN_TEST_PACKAGE, or is made once: by this interpreter if it can read the template, else by .venv.
 """
 
 from __future__ import annotations
