@@ -135,13 +135,15 @@ def run(request: FitRequest, progress: Progress = silent) -> FitOutcome:
         "maps/confidence.png": _linear8(maps.confidence),
     }
     files = {"skin": {key: f"maps/{key}.png" for key in ("diffuse", "specular", "roughness", "normal", "confidence")}}
-    for key, image in make_anatomy_maps(maps.iris_colour, request.seed, size).items():
+    anatomy = make_anatomy_maps(maps.iris_colour, request.seed, size)
+    for key, image in anatomy.items():
         texture_set, kind = key.split("_", 1)
         file = f"maps/{key}.png"
         images[file] = _srgb8(image) if kind == "diffuse" else _linear8(image)
         files.setdefault(texture_set, {})[kind] = file
     photo_files = _photo_pictures(photos, images) if request.keep_photos else [None] * len(photos)
-    images["report/residual.png"] = residual_picture(fit, photos, maps.diffuse)
+    shown = {"diffuse": maps.diffuse, "specular": maps.specular, "roughness": maps.roughness}
+    images["report/residual.png"] = residual_picture(fit, photos, shown | anatomy)
 
     report = {
         **fit.report,
@@ -224,16 +226,21 @@ def assemble(
     )
 
 
-def residual_picture(fit: FitResult, photos: list, diffuse: np.ndarray) -> np.ndarray:
+def residual_picture(fit: FitResult, photos: list, maps: dict[str, np.ndarray]) -> np.ndarray:
     """[H, 3W, 3] uint8 for each photo, stacked: photo, fitted head in the fitted light, their difference times four."""
-    from ..rendering.render import render_fit
+    from ..fitting.picture import photo_materials, render_fit
 
+    materials = photo_materials(
+        {"diffuse": maps["diffuse"], "specular": maps["specular"], "roughness": maps["roughness"]},
+        maps.get("eye_diffuse"),
+        maps.get("mouth_diffuse"),
+    )
     rows = []
     for photo_fit, photo in zip(fit.photos, photos, strict=True):
         scale = 512 / max(photo_fit.camera.width, photo_fit.camera.height)
         seen = cv2.resize(photo.linear, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         camera = photo_fit.camera.scaled(seen.shape[1] / photo_fit.camera.width)
-        rendered = render_fit(fit, photo_fit, camera, diffuse)  # [h, w, 4] linear, premultiplied
+        rendered = render_fit(fit, photo_fit, camera, materials)  # [h, w, 4] linear, premultiplied
         rendered = cv2.resize(rendered, (seen.shape[1], seen.shape[0]))
         composed = rendered[..., :3] + seen * (1 - rendered[..., 3:])
         difference = np.abs(_srgb8(composed).astype(np.int16) - _srgb8(seen)) * (rendered[..., 3:] > 0.5) * 4
