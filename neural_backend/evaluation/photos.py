@@ -19,13 +19,13 @@ import numpy as np
 
 from ..fitting.fit import FitOptions, fit_photos
 from ..fitting.picture import CLAY, photo_materials, render_fit
-from ..fitting.result import FitResult, PhotoFit
+from ..fitting.result import FitResult
 from ..fitting.textures import make_maps
 from ..head.anatomy_maps import make_maps as make_anatomy_maps
 from ..head.template import HeadTemplate
 from ..perception.face import FacePerception, choose_face
 from ..perception.identity import embed
-from ..perception.image import Photo, linear_to_srgb, load_photo, photo_from_linear
+from ..perception.image import linear_to_srgb, load_photo, photo_from_linear
 from ..protocol.errors import MienError
 from ..rendering.camera import Camera
 from ..rendering.light import sh_count
