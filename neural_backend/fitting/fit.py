@@ -1,0 +1,198 @@
+"""Photos of one person -> FitResult: perception, landmarks, photometric refinement, the personal head."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from ..head.personalise import personalise
+from ..head.template import HeadTemplate
+from ..models.reflectance_prior import ReflectancePrior
+from ..perception.face import Face, FacePerception, choose_face
+from ..perception.image import Photo
+from ..perception.matte import person_matte
+from ..perception.regions import skin_weight
+from ..tasks.progress import Progress, silent
+from .albedo import AlbedoBasis, albedo_basis
+from .gaze import GazePoints
+from .landmarks import LandmarkCalibration
+from .linear_points import LinearPoints
+from .map_initialisation import MapOptions, Observation, fit_landmarks
+from .parameters import HeadState
+from .photo_pixels import PhotoPixels
+from .photometric import Appearance, PhotometricOptions, fit_photometric
+from .result import FitResult, PhotoFit
+from .skin_transfer import SkinTransfer
+from .surface_samples import SurfaceSamples
+
+log = logging.getLogger(__name__)
+
+SAMPLE_SPACING_M = 0.0008  # working pixel at the head's depth
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    quality: str = "standard"  # draft, standard, high
+    device: str = "cpu"
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Quality:
+    samples: int  # of the skin
+    map: MapOptions
+    photometric: PhotometricOptions
+
+
+QUALITIES = {
+    "draft": Quality(900, MapOptions(), PhotometricOptions(blurs_m=(0.003, 0.002, 0.0015))),
+    "standard": Quality(1800, MapOptions(), PhotometricOptions()),
+    "high": Quality(
+        3600, MapOptions(), PhotometricOptions(blurs_m=(0.003, 0.002, 0.0015, 0.001, 0.001, 0.0008, 0.0008))
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Models:
+    """All that fitting loads from disk, once per process."""
+
+    template: HeadTemplate
+    calibration: LandmarkCalibration
+    points: LinearPoints
+    gaze: GazePoints
+    reflectance: ReflectancePrior
+    perception: FacePerception
+
+
+@lru_cache(maxsize=2)
+def load_models(device: str = "cpu") -> Models:
+    template, calibration = HeadTemplate.load(), LandmarkCalibration.load()
+    return Models(
+        template, calibration, calibration.points(template), GazePoints.of(template), ReflectancePrior.load(),
+        FacePerception.load(device),
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=4)
+def load_samples(count: int) -> tuple[SurfaceSamples, AlbedoBasis]:
+    models = load_models()
+    samples = SurfaceSamples.on_face(models.template, count)
+    return samples, albedo_basis(models.template, models.reflectance, samples.vertex_ids)
+
+
+def fit_photos(photos: Sequence[Photo], options: FitOptions | None = None, progress: Progress = silent) -> FitResult:
+    """Fit one person from one or several photos.
+
+    Raises:
+        PhotoError: a photo shows no face, or several equally prominent ones.
+        ValueError: the quality is unknown.
+        Cancelled: `progress` asked to stop.
+    """
+    options = options or FitOptions()
+    if options.quality not in QUALITIES:
+        raise ValueError(f"Quality must be one of {', '.join(QUALITIES)}, not '{options.quality}'.")
+    started = time.perf_counter()
+    progress("fit", 0.0, "Finding the face")
+    models = load_models(options.device)
+    faces, mattes, skins = [], [], []
+    for index, photo in enumerate(photos):
+        faces.append(choose_face(models.perception.detect(photo), photo))
+        mattes.append(person_matte(photo, faces[-1]))
+        skins.append(skin_weight(photo, faces[-1]))
+        progress("fit", 0.3 * (index + 1) / len(photos), "Finding the face")
+    return fit_faces(photos, faces, mattes, skins, options, progress, started)
+
+
+def observe(photo: Photo, face: Face) -> Observation:
+    landmarks, scores = face.landmarks.astype(np.float64), face.blendshapes.astype(np.float64)
+    return Observation(photo.width, photo.height, landmarks, scores, photo.focal_px)
+
+
+def fit_faces(
+    photos: Sequence[Photo],
+    faces: Sequence[Face],
+    mattes: Sequence[np.ndarray],  # [H, W] each
+    skins: Sequence[np.ndarray],  # [H, W] each, weight of bare skin
+    options: FitOptions,
+    progress: Progress = silent,
+    started: float | None = None,
+) -> FitResult:
+    """The fit once perception has looked."""
+    started = time.perf_counter() if started is None else started
+    models, quality = load_models(options.device), QUALITIES[options.quality]
+    samples, basis = load_samples(quality.samples)
+    observations = [observe(photo, face) for photo, face in zip(photos, faces, strict=True)]
+    head = fit_landmarks(models.calibration, models.points, models.gaze, observations, quality.map)
+    progress("fit", 0.4, "Shape from shading")
+    pixels = [
+        PhotoPixels.reduce(photo.linear, skin, state.translation[2] / state.focal_px, SAMPLE_SPACING_M)
+        for photo, skin, state in zip(photos, skins, head.photos, strict=True)
+    ]
+    transfer = SkinTransfer()
+    look = fit_photometric(
+        models.template, head, models.calibration, models.points, models.gaze, observations, pixels, samples, basis,
+        transfer, quality.photometric, lambda done: progress("fit", 0.4 + 0.45 * done, "Shape from shading"),
+    )  # fmt: skip
+    progress("fit", 0.9, "Building the head")
+    person = personalise(models.template, head.identity, None)
+    report = fit_report(head, look, models, observations, options)
+    report["fit_seconds"] = round(time.perf_counter() - started, 2)
+    progress("fit", 1.0)
+    colours = models.reflectance.vertex_log_albedo_modes.shape[0]
+    return FitResult(
+        identity=head.identity.copy(),
+        vertices=person.vertices,
+        arkit=person.arkit,
+        joint_positions=person.joint_positions,
+        albedo=look.albedo[:colours].copy(),
+        photos=tuple(
+            PhotoFit(
+                camera=state.camera(),
+                expression=state.expression.copy(),
+                light=_light_of(look, index, transfer),
+                landmarks=face.landmarks.astype(np.float64),
+                matte=matte.astype(np.float32),
+            )
+            for index, (state, face, matte) in enumerate(zip(head.photos, faces, mattes, strict=True))
+        ),
+        report=report,
+    )
+
+
+def _light_of(look: Appearance, index: int, transfer: SkinTransfer) -> np.ndarray:
+    """[B, 3] radiance in the photo's own linear unit; where no skin was seen, an even white light."""
+    if look.light[index] is None:
+        return np.sqrt(4 * np.pi) * np.eye(len(transfer.band))[:, :1] * np.ones((1, 3))
+    return look.light[index] * look.gain[index]
+
+
+def fit_report(
+    head: HeadState, look: Appearance, models: Models, observations: Sequence[Observation], options: FitOptions
+) -> dict[str, object]:
+    """Numbers for head.json."""
+    from .linear_points import project
+
+    photos = []
+    for index, (state, observation) in enumerate(zip(head.photos, observations, strict=True)):
+        positions = models.points.positions(head.identity, state.expression)
+        pixels, _ = project(positions, state)
+        away = np.linalg.norm(pixels - observation.landmarks[: len(pixels), :2], axis=1)
+        rms = float(np.sqrt((away**2).mean()))
+        photos.append(
+            {
+                "reprojection_px": round(rms, 2),
+                "reprojection_mm": round(rms * state.translation[2] / state.focal_px * 1e3, 2),
+                "photometric_difference": round(look.residual[index], 4),
+                "skin_samples": look.compared[index],
+                "yaw_degrees": round(float(np.degrees(state.yaw)), 1),
+                "focal_mm_equivalent": round(state.focal_px * 36.0 / max(state.width, state.height), 1),
+                "focal_from": "EXIF" if observation.focal_px is not None else "estimated",
+            }
+        )
+    return {"mahalanobis": round(float(np.linalg.norm(head.identity)), 2), "photos": photos}

@@ -1,0 +1,147 @@
+"""What a detected landmark measures: a place on the template, seen with a known bias and a known uncertainty.
+
+A landmark network has its own idea of where its points lie and pulls towards its own mean face, the more so the further
+a head is turned. `neural_backend.training.calibrate_landmarks` learns all of this on renders of known heads; residuals
+here are distances at the head's depth (metres) in axes that turn with the head's roll, because the network turns its
+crop upright before it looks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors import safe_open
+
+from ..head.template import WEIGHTS_FOLDER, HeadTemplate
+from .linear_points import LinearPoints, image_jacobian, project
+from .parameters import PhotoState
+
+CALIBRATION_FILE = WEIGHTS_FOLDER / "landmark_calibration.safetensors"
+FACE_POINTS = 468  # points of the face; the network's other ten are the irises
+IRIS_RIGHT, IRIS_LEFT = 468, 473  # centres, in the network's order (subject's right and left)
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """Whitened residuals of one photo's landmarks, ready for the normal equations."""
+
+    value: np.ndarray  # [R]
+    jacobian: np.ndarray  # [R, K + BLOCK] derivative of the prediction, columns as HeadState.indices
+    distance: np.ndarray  # [L, 2] metres at the head's depth before whitening, bias removed
+
+
+@dataclass(frozen=True)
+class LandmarkCalibration:
+    """Learned once, shipped as weights/landmark_calibration.safetensors; docs/fitting.md tells how."""
+
+    triangle: np.ndarray  # [468, 3] level-1 vertex ids
+    barycentric: np.ndarray  # [468, 3]
+    offset: np.ndarray  # [468, 3] metres, head axes
+    yaw_nodes: np.ndarray  # [Y] radians, ascending
+    bias: np.ndarray  # [Y, 468, 2] metres
+    variance: np.ndarray  # [Y, 468, 2] square metres, of everything
+    factors: np.ndarray  # [Y, 936, Q] metres: the correlated share, covariance = factors factors^T + the rest
+    inflation: float  # the correlated noise counts as this many independent samples' worth in the diagonal mode
+    expression_gain: np.ndarray  # [52] weight per unit of the network's blendshape score
+    expression_base: np.ndarray  # [52] weight at score zero
+    expression_sd: np.ndarray  # [52] what remains
+    metadata: dict[str, str]
+
+    @classmethod
+    def load(cls, path: Path = CALIBRATION_FILE) -> LandmarkCalibration:
+        """Read the shipped calibration.
+
+        Raises:
+            FileNotFoundError: no file at `path`; the sentence says how to build one.
+        """
+        if not Path(path).is_file():
+            raise FileNotFoundError(
+                f"The landmark calibration {path} is missing: reinstall Mien, or build it with "
+                "'python -m neural_backend.training.calibrate_landmarks' (docs/fitting.md)."
+            )
+        with safe_open(str(path), framework="numpy") as file:
+            data = {key: file.get_tensor(key) for key in file.keys()}
+            metadata = dict(file.metadata() or {})
+        return cls(
+            triangle=data["triangle"].astype(np.int64),
+            **{
+                name: data[name].astype(np.float64)
+                for name in (
+                    "barycentric", "offset", "yaw_nodes", "bias", "variance", "factors",
+                    "expression_gain", "expression_base", "expression_sd",
+                )
+            },
+            inflation=float(data["inflation"][0]),
+            metadata=metadata,
+        )  # fmt: skip
+
+    def points(self, template: HeadTemplate) -> LinearPoints:
+        return LinearPoints.on_triangles(template, self.triangle, self.barycentric, self.offset)
+
+    def expression_prior(self, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """[52] blendshape scores -> ([52] expected ARKit weights in 0..1, [52] standard deviations)."""
+        return np.clip(self.expression_gain * scores + self.expression_base, 0.0, 1.0), self.expression_sd
+
+    def at_yaw(self, yaw: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """([468, 2] bias, [468, 2] variance, [936, Q] factors) between the two nearest yaw nodes."""
+        nodes = self.yaw_nodes
+        low = int(np.clip(np.searchsorted(nodes, yaw) - 1, 0, len(nodes) - 2))
+        share = float(np.clip((yaw - nodes[low]) / (nodes[low + 1] - nodes[low]), 0.0, 1.0))
+        near = low if share < 0.5 else low + 1  # factors of two nodes do not blend: their signs are arbitrary
+        return (
+            self.bias[low] * (1 - share) + self.bias[low + 1] * share,
+            self.variance[low] * (1 - share) + self.variance[low + 1] * share,
+            self.factors[near],
+        )
+
+
+def roll_axes(photo: PhotoState) -> np.ndarray:
+    """[2, 2] turns picture axes into axes upright with the head."""
+    cosine, sine = np.cos(photo.roll), np.sin(photo.roll)
+    return np.array([[cosine, sine], [-sine, cosine]])
+
+
+def landmark_residuals(
+    calibration: LandmarkCalibration,
+    points: LinearPoints,
+    landmarks: np.ndarray,  # [>=468, >=2] pixels
+    photo: PhotoState,
+    identity: np.ndarray,
+    correlated: float,
+    robust: float = 4.0,
+) -> Residuals:
+    """Residuals of the 468 points of the face in one photo.
+
+    Args:
+        correlated: 0 treats the points as independent with inflated variance; 1 uses the learned low-rank covariance;
+            between, a blend of the two information matrices.
+        robust: a point further out than this many standard deviations loses weight (Cauchy).
+    """
+    positions = points.positions(identity, photo.expression)
+    pixels, in_camera = project(positions, photo)
+    jacobian = image_jacobian(points, positions, in_camera, photo)
+    upright = roll_axes(photo) * (photo.translation[2] / photo.focal_px)  # pixels -> metres at the head's depth
+    bias, variance, factors = calibration.at_yaw(photo.yaw)
+    distance = (landmarks[:FACE_POINTS, :2] - pixels) @ upright.T - bias
+    jacobian = np.einsum("ab,pbk->pak", upright, jacobian).reshape(2 * len(positions), -1)
+    weight = 1.0 / (1.0 + (distance**2 / variance).sum(1) / (2 * robust**2))  # [L]
+    value = distance.reshape(-1)
+    independent = np.repeat(np.sqrt(weight), 2) / np.sqrt(variance.reshape(-1) * calibration.inflation)
+    rows = [np.sqrt(1 - correlated) * independent[:, None] * jacobian]
+    values = [np.sqrt(1 - correlated) * independent * value]
+    if correlated > 0:
+        rest = np.maximum(variance.reshape(-1) - (factors**2).sum(1), 0.15 * variance.reshape(-1))
+        rest = rest / np.repeat(weight, 2)
+        scaled = factors / np.sqrt(rest)[:, None]  # [936, Q]
+        vectors, strengths, _ = np.linalg.svd(scaled, full_matrices=False)
+        shrink = 1.0 - 1.0 / np.sqrt(1.0 + strengths**2)  # inverse square root of I + scaled scaled^T
+
+        def whiten(array: np.ndarray) -> np.ndarray:
+            array = array / np.sqrt(rest)[(...,) + (None,) * (array.ndim - 1)]
+            return array - vectors @ ((shrink[:, None] if array.ndim > 1 else shrink) * (vectors.T @ array))
+
+        rows.append(np.sqrt(correlated) * whiten(jacobian))
+        values.append(np.sqrt(correlated) * whiten(value))
+    return Residuals(np.concatenate(values), np.concatenate(rows), distance)

@@ -1,0 +1,152 @@
+"""Maximum a posteriori fit to landmarks: pose, focal length, expression of each photo and the shared identity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from .bounded import bounded_step
+from .gaze import GazePoints, gaze_residuals
+from .landmarks import FACE_POINTS, LandmarkCalibration, landmark_residuals
+from .linear_points import LinearPoints
+from .parameters import EXPRESSION, FOCAL, HeadState, PhotoState
+
+FULL_FRAME_MM = 36.0
+PRIOR_FOCAL_MM = 50.0  # where nothing is known: a portrait at a normal focal length, log sd 0.3
+PRIOR_FOCAL_LOG_SD = 0.3
+EXIF_FOCAL_LOG_SD = 0.05  # EXIF is right, unless the photo was cropped
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What perception saw in one photo."""
+
+    width: int
+    height: int
+    landmarks: np.ndarray  # [478, >=2] pixels
+    blendshapes: np.ndarray  # [52] scores
+    focal_px: float | None = None  # from EXIF
+
+
+@dataclass(frozen=True)
+class MapOptions:
+    iterations: int = 10
+    correlated: float = 0.0  # how far to trust the learned covariance of the landmarks: see landmark_residuals
+    identity_weight: float = 1.0  # of the N(0, 1) prior
+
+
+def initial_photo(observation: Observation, points: LinearPoints, stable: np.ndarray) -> PhotoState:
+    """Pose of the mean head from the points that hardly move with identity and expression (perspective-n-point)."""
+    if observation.focal_px is not None:
+        focal, log_sd = float(observation.focal_px), EXIF_FOCAL_LOG_SD
+    else:
+        focal = PRIOR_FOCAL_MM / FULL_FRAME_MM * max(observation.width, observation.height)
+        log_sd = PRIOR_FOCAL_LOG_SD
+    photo = PhotoState(
+        observation.width, observation.height, np.diag([1.0, -1.0, -1.0]), np.array([0, 0, 1.0]),
+        focal, focal, log_sd, np.zeros(points.expression.shape[0]),
+    )  # fmt: skip
+    intrinsics = photo.camera().intrinsics
+    found, vector, translation = cv2.solvePnP(
+        points.mean[stable], observation.landmarks[stable, :2].astype(np.float64), intrinsics, None,
+        flags=cv2.SOLVEPNP_SQPNP,
+    )  # fmt: skip
+    if not found or not np.isfinite(translation).all() or translation[2, 0] <= 0:
+        raise ValueError("The face's pose cannot be found from its landmarks: choose a photo that shows it better.")
+    photo.rotation, photo.translation = cv2.Rodrigues(vector)[0], translation[:, 0]
+    return photo
+
+
+def stable_points(calibration: LandmarkCalibration, points: LinearPoints) -> np.ndarray:
+    """[n] landmarks that move least with expression and are seen most surely."""
+    movement = np.sqrt((points.expression**2).sum(-1)).max(0)  # [L] metres
+    spread = np.sqrt(calibration.variance[len(calibration.yaw_nodes) // 2].sum(-1))
+    return np.flatnonzero((movement < np.quantile(movement, 0.6)) & (spread < np.quantile(spread, 0.7)))
+
+
+def prior_equations(
+    head: HeadState,
+    expression_priors: Sequence[tuple[np.ndarray, np.ndarray]],
+    identity_weight: float,
+    hessian: np.ndarray,
+    gradient: np.ndarray,
+) -> None:
+    """Add the priors on identity, expression, focal length to the normal equations (in place)."""
+    count = len(head.identity)
+    own = np.arange(count)
+    hessian[own, own] += identity_weight
+    gradient[own] -= identity_weight * head.identity
+    for index, (photo, (mean, sd)) in enumerate(zip(head.photos, expression_priors, strict=True)):
+        block = head.block(index)
+        at = block[EXPRESSION:]
+        hessian[at, at] += 1 / sd**2
+        gradient[at] += (mean - photo.expression) / sd**2
+        at = block[FOCAL]
+        hessian[at, at] += 1 / photo.focal_log_sd**2
+        gradient[at] -= np.log(photo.focal_px / photo.focal_prior_px) / photo.focal_log_sd**2
+        hessian[block[:3], block[:3]] += 1e-3
+        hessian[block[3:6], block[3:6]] += 1e-3
+
+
+def step_bounds(head: HeadState) -> tuple[np.ndarray, np.ndarray]:
+    """[N] lowest and highest step: ARKit weights stay in 0..1, identity within 3.5 standard deviations."""
+    lower, upper = np.full(head.size, -np.inf), np.full(head.size, np.inf)
+    count = len(head.identity)
+    lower[:count], upper[:count] = -3.5 - head.identity, 3.5 - head.identity
+    for index, photo in enumerate(head.photos):
+        at = head.block(index)[EXPRESSION:]
+        lower[at], upper[at] = -photo.expression, 1.0 - photo.expression
+    return lower, upper
+
+
+def fit_landmarks(
+    calibration: LandmarkCalibration,
+    points: LinearPoints,
+    gaze: GazePoints | None,
+    observations: Sequence[Observation],
+    options: MapOptions | None = None,
+) -> HeadState:
+    """Identity, poses, focal lengths and expressions that explain the landmarks best under the priors."""
+    options = options or MapOptions()
+    stable = stable_points(calibration, points)
+    head = HeadState(
+        np.zeros(len(points.identity)), [initial_photo(observation, points, stable) for observation in observations]
+    )
+    priors = [calibration.expression_prior(observation.blendshapes) for observation in observations]
+    for photo, (mean, _) in zip(head.photos, priors, strict=True):
+        photo.expression = mean.copy()
+    for _ in range(options.iterations):
+        hessian, gradient = np.zeros((head.size, head.size)), np.zeros(head.size)
+        for index, observation in enumerate(observations):
+            add_landmarks(head, index, calibration, points, gaze, observation, options.correlated, hessian, gradient)
+        prior_equations(head, priors, options.identity_weight, hessian, gradient)
+        step = bounded_step(hessian, gradient, *step_bounds(head))
+        head.move(step)
+        if np.abs(step[: len(head.identity)]).max() < 5e-3:
+            break
+    return head
+
+
+def add_landmarks(
+    head: HeadState,
+    index: int,
+    calibration: LandmarkCalibration,
+    points: LinearPoints,
+    gaze: GazePoints | None,
+    observation: Observation,
+    correlated: float,
+    hessian: np.ndarray,
+    gradient: np.ndarray,
+) -> np.ndarray:
+    """Add one photo's landmark terms to the normal equations (in place); [468, 2] distances in metres."""
+    photo, at = head.photos[index], head.indices(index)
+    terms = [landmark_residuals(calibration, points, observation.landmarks, photo, head.identity, correlated)]
+    if gaze is not None and len(observation.landmarks) > FACE_POINTS:
+        terms.append(gaze_residuals(gaze, observation.landmarks, photo, head.identity))
+    for term in terms:
+        hessian[np.ix_(at, at)] += term.jacobian.T @ term.jacobian
+        gradient[at] += term.jacobian.T @ term.value
+    return terms[0].distance

@@ -1,0 +1,112 @@
+"""Learn what the landmark network measures on renders of known heads: weights/landmark_calibration.safetensors.
+
+    python -m neural_backend.training.calibrate_landmarks --known-heads FOLDER [--known-heads FOLDER ...]
+
+Only pictures of the split 'calibration' are used. The landmarks are detected here, by the network that ships.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from ..fitting.landmarks import CALIBRATION_FILE, FACE_POINTS
+from ..head.template import HeadTemplate, metadata_entry
+from ..lightstage.known_heads import KnownHead, read_known_heads
+from ..perception.face import FacePerception
+from ..perception.image import load_photo
+from .landmark_statistics import (
+    Samples,
+    distances,
+    expression_statistics,
+    learn_offsets,
+    mirrored_points,
+    noise_by_yaw,
+    place_points,
+    true_points,
+    upright,
+)
+
+log = logging.getLogger(__name__)
+
+RANK = 40  # correlated directions kept per yaw node
+INFLATION = 30.0  # of the variance when points are taken as independent: their errors have about 13 free directions
+MOST_MISSED = 0.25  # of the eye distance: a detection further off than this found something else
+
+
+def detect(heads: Iterable[KnownHead], perception: FacePerception) -> Samples:
+    """Run the network on every picture; pictures without a face, or with the face elsewhere, are left out."""
+    rows: dict[str, list] = {name: [] for name in Samples.__dataclass_fields__}
+    missed = 0
+    for head in heads:
+        faces = perception.detect(load_photo(head.picture))
+        centre, _ = head.camera.project(head.eyes[:, :3].mean(0, keepdims=True))
+        good = [
+            face for face in faces
+            if np.linalg.norm(face.landmarks[[468, 473], :2].mean(0) - centre[0]) < MOST_MISSED * face.size
+        ]  # fmt: skip
+        if not good:
+            missed += 1
+            continue
+        rows["intrinsics"].append(head.camera.intrinsics)
+        rows["rotation"].append(head.camera.rotation)
+        rows["translation"].append(head.camera.translation)
+        rows["vertices"].append(head.vertices)
+        rows["landmarks"].append(good[0].landmarks)
+        rows["scores"].append(good[0].blendshapes)
+        rows["expression"].append(head.expression)
+    log.info("%d pictures, no face in %d", len(rows["scores"]), missed)
+    return Samples(**{name: np.array(values, np.float64) for name, values in rows.items()})
+
+
+def calibrate(template: HeadTemplate, samples: Samples, rank: int = RANK) -> dict[str, np.ndarray]:
+    """Everything LandmarkCalibration holds."""
+    triangle, barycentric = place_points(template, samples)
+    offset = learn_offsets(samples, triangle, barycentric)
+    residual = distances(samples, true_points(samples, triangle, barycentric, offset))
+    frontal = samples.subset(np.abs(samples.yaw()) < np.radians(12))
+    seen = frontal.landmarks[:, :FACE_POINTS, :2]
+    mirror = mirrored_points(upright(frontal, seen - seen.mean(1, keepdims=True)))
+    nodes, bias, variance, factors = noise_by_yaw(residual, samples.yaw(), mirror, rank)
+    gain, base, sd = expression_statistics(samples)
+    for node, spread in zip(nodes, variance, strict=True):
+        log.info("yaw %+3.0f: %.2f mm per axis", np.degrees(node), 1e3 * np.sqrt(spread.mean()))
+    return {
+        "triangle": triangle.astype(np.int32),
+        "barycentric": barycentric.astype(np.float32),
+        "offset": offset.astype(np.float32),
+        "yaw_nodes": nodes.astype(np.float32),
+        "bias": bias.astype(np.float32),
+        "variance": variance.astype(np.float32),
+        "factors": factors.astype(np.float32),
+        "inflation": np.array([INFLATION], np.float32),
+        "expression_gain": gain.astype(np.float32),
+        "expression_base": base.astype(np.float32),
+        "expression_sd": sd.astype(np.float32),
+    }
+
+
+def save(data: dict[str, np.ndarray], pictures: int, path: Path = CALIBRATION_FILE) -> None:
+    metadata = {"pictures": metadata_entry(pictures), "points": metadata_entry(FACE_POINTS)}
+    save_file({key: np.ascontiguousarray(value) for key, value in data.items()}, str(path), metadata=metadata)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--known-heads", type=Path, action="append", required=True, help="folder of known heads")
+    parser.add_argument("-o", "--output", type=Path, default=CALIBRATION_FILE)
+    parser.add_argument("--rank", type=int, default=RANK)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    heads = (head for folder in arguments.known_heads for head in read_known_heads(folder, "calibration"))
+    samples = detect(heads, FacePerception.load())
+    save(calibrate(HeadTemplate.load(), samples, arguments.rank), len(samples), arguments.output)
+
+
+if __name__ == "__main__":
+    main()
