@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -30,6 +31,10 @@ class Roi:
         return (points - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
 
 
+Sampler = Callable[[np.ndarray, "Roi", int, int], np.ndarray]
+"""`sample` or `sample_as_mediapipe`."""
+
+
 def sample(pixels: np.ndarray, roi: Roi, resolution: int, border: int = cv2.BORDER_REPLICATE) -> np.ndarray:
     """The region [resolution, resolution, C], bilinear; reduced by area first where it would alias.
 
@@ -42,6 +47,14 @@ def sample(pixels: np.ndarray, roi: Roi, resolution: int, border: int = cv2.BORD
     shifted = matrix.copy()
     shifted[:, 2] += matrix[:, :2].sum(1) * 0.5 - 0.5
     return cv2.warpAffine(pixels, shifted, (resolution, resolution), flags=cv2.INTER_LINEAR, borderMode=border)
+
+
+def sample_as_mediapipe(pixels: np.ndarray, roi: Roi, resolution: int, border: int) -> np.ndarray:
+    """The region exactly as MediaPipe samples it: bilinear whatever the reduction, corners at whole-number pixel
+    centres. It is here to be held against the original; `sample` serves better."""
+    return cv2.warpAffine(
+        pixels, roi.matrix(resolution), (resolution, resolution), flags=cv2.INTER_LINEAR, borderMode=border
+    )
 
 
 def _reduce(pixels: np.ndarray, matrix: np.ndarray, shrink: int, roi: Roi) -> tuple[np.ndarray, np.ndarray]:

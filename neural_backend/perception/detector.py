@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import torch
 
-from .crop import Roi, sample
+from .crop import Roi, Sampler, sample
 from .graph import load_graph
 
 SIDE = 128  # px, the network's input
@@ -62,9 +62,10 @@ class FaceDetector:
     def find(self, srgb: np.ndarray) -> list[Detection]:
         """Faces of a picture [H, W, 3] uint8, best first.
 
-        The whole photo is tried with and without a margin; tiles of finer levels only until a level finds a face.
+        The whole photo comes first, then the photo with a wide margin (a face larger than the frame), then tiles of
+        finer and finer levels, until one of them finds a face.
         """
-        found = self.find_in(srgb, [_whole(srgb, 1.0), _whole(srgb, 2.0)])
+        found = self.find_in(srgb, [whole(srgb, 1.0)]) or self.find_in(srgb, [whole(srgb, 2.0)])
         tile = max(srgb.shape[:2]) / 2
         while not found and tile > 2 * SMALLEST_FACE:
             found = self.find_in(srgb, _tiles(srgb, tile))
@@ -72,12 +73,12 @@ class FaceDetector:
         return found
 
     @torch.no_grad()
-    def find_in(self, srgb: np.ndarray, regions: list[Roi]) -> list[Detection]:
-        """Faces inside square regions, merged where regions see the same one."""
+    def find_in(self, srgb: np.ndarray, regions: list[Roi], sampler: Sampler = sample) -> list[Detection]:
+        """Faces inside square regions, the best one where regions see the same face."""
         votes: list[Detection] = []
         for start in range(0, len(regions), BATCH):
             batch = regions[start : start + BATCH]
-            crops = np.stack([sample(srgb, roi, SIDE, cv2.BORDER_CONSTANT) for roi in batch])  # [B, 128, 128, 3]
+            crops = np.stack([sampler(srgb, roi, SIDE, cv2.BORDER_CONSTANT) for roi in batch])  # [B, 128, 128, 3]
             pixels = torch.from_numpy(crops).to(self.device).float() / 127.5 - 1
             boxes, logits = (output.cpu().numpy() for output in self.net(pixels))  # [B, 896, 16], [B, 896, 1]
             for roi, box, logit in zip(batch, boxes, logits, strict=True):
@@ -130,7 +131,8 @@ def _strongest(detections: list[Detection]) -> list[Detection]:
     return kept
 
 
-def _whole(srgb: np.ndarray, margin: float) -> Roi:
+def whole(srgb: np.ndarray, margin: float = 1.0) -> Roi:
+    """The square around the picture, `margin` times its long side."""
     height, width = srgb.shape[:2]
     side = max(height, width) * margin
     return Roi((width / 2, height / 2), (side, side), 0.0)

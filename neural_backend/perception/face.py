@@ -1,26 +1,27 @@
 """Faces of a photo: box, 478 landmarks in pixels and 52 blendshape scores by ARKit's names.
 
 Google's face landmarker (Apache-2.0) in plain torch: BlazeFace, the attention mesh with irises, and the blendshape
-network. `NetworkBlendshapes` order differs from Apple's and knows no tongueOut, whose score is 0 here.
+network, whose order is not Apple's and which knows no tongueOut: its score is always 0.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 
 from ..protocol.arkit import ARKIT_INDEX, ARKIT_NAMES
-from .crop import Roi, sample
-from .detector import FaceDetector, overlap
+from .crop import Roi, Sampler, sample, sample_as_mediapipe
+from .detector import FaceDetector, overlap, whole
 from .graph import load_graph
 from .image import Photo, PhotoError
 from .landmarks import BLENDSHAPE_POINTS, EYE_CORNERS, IRISES, SCORE_NAMES
 
 SIDE = 256  # px, the landmark network's input
 MIN_PRESENCE = 0.5
-REFINEMENTS = 1
+VIEWS = ((1.0, 0.0), (1.15, 0.1), (0.87, -0.1))  # scale and turn (radians) of the crops that are averaged
 
 
 @dataclass(frozen=True)
@@ -69,38 +70,56 @@ class FacePerception:
     def load(cls, device: str | torch.device = "cpu") -> FacePerception:
         return cls(device)
 
-    def detect(self, photo: Photo, refinements: int = REFINEMENTS) -> list[Face]:
+    def detect(self, photo: Photo) -> list[Face]:
         """Every face of the photo, by size times confidence, the most prominent first; empty when there is none."""
         faces: list[Face] = []
         for detection in self.detector.find(photo.srgb):
-            face = self.landmarks_in(photo, detection.roi, detection.score, refinements)
+            face = self.landmarks_in(photo, detection.roi, detection.score)
             if face is not None and all(overlap(face.box, other.box) < 0.5 for other in faces):
                 faces.append(face)
         return sorted(faces, key=lambda face: -face.size * face.score * face.presence)
 
-    def landmarks_in(self, photo: Photo, roi: Roi, score: float, refinements: int = REFINEMENTS) -> Face | None:
+    def landmarks_in(self, photo: Photo, roi: Roi, score: float) -> Face | None:
         """The face inside a region, or None when the network sees none there.
 
-        Args:
-            refinements: how often to look again in the region that the landmarks themselves span, as MediaPipe does
-                from one video frame to the next; it takes the detector's jitter out.
+        The first look only finds the region that the landmarks themselves span, as MediaPipe does from one video frame
+        to the next; the landmarks are the mean of `VIEWS` around it, which more than halves their jitter.
         """
-        for _ in range(refinements + 1):
-            points, presence = self._mesh(photo.srgb, roi)
-            if presence < MIN_PRESENCE:
-                return None
-            roi = roi_of(points)
+        first, presence = self._mesh(photo.srgb, [roi])
+        if presence < MIN_PRESENCE:
+            return None
+        span = roi_of(first)
+        views = [Roi(span.centre, (span.size[0] * k, span.size[1] * k), span.angle + turn) for k, turn in VIEWS]
+        points, presence = self._mesh(photo.srgb, views)
+        if presence < MIN_PRESENCE:
+            return None
+        return self._face(points, score, presence)
+
+    def detect_as_mediapipe(self, photo: Photo) -> list[Face]:
+        """What Google's own pipeline answers, by the same steps (MediaPipe 0.10.21, image mode): one look at the whole
+        photo, one at each face. Its landmarks count pixel centres at whole numbers."""
+        faces = []
+        for detection in self.detector.find_in(photo.srgb, [whole(photo.srgb)], sample_as_mediapipe):
+            points, presence = self._mesh(photo.srgb, [detection.roi], sample_as_mediapipe)
+            if presence >= MIN_PRESENCE:
+                faces.append(self._face(points, detection.score, presence))
+        return faces
+
+    def _face(self, points: np.ndarray, score: float, presence: float) -> Face:
         box = np.concatenate([points[:, :2].min(0), points[:, :2].max(0)])
         return Face(box, score, points.astype(np.float32), self._scores(points), presence)
 
     @torch.no_grad()
-    def _mesh(self, srgb: np.ndarray, roi: Roi) -> tuple[np.ndarray, float]:
-        crop = torch.from_numpy(sample(srgb, roi, SIDE)).to(self.device)
-        points, presence, _ = self.mesh(crop[None].float() / 255)
-        points = points.reshape(478, 3).cpu().numpy().astype(np.float64)
-        flat = roi.to_photo(points[:, :2], SIDE)
-        depth = points[:, 2:] * roi.size[0] / SIDE
-        return np.hstack([flat, depth]), float(torch.sigmoid(presence.flatten()[0]))
+    def _mesh(self, srgb: np.ndarray, views: list[Roi], sampler: Sampler = sample) -> tuple[np.ndarray, float]:
+        """Mean landmarks [478, 3] in photo pixels and mean presence over views of one face."""
+        crops = np.stack([sampler(srgb, roi, SIDE, cv2.BORDER_REPLICATE) for roi in views])  # [B, 256, 256, 3]
+        points, presence, _ = self.mesh(torch.from_numpy(crops).to(self.device).float() / 255)
+        points = points.reshape(-1, 478, 3).cpu().numpy().astype(np.float64)
+        in_photo = [
+            np.hstack([roi.to_photo(p[:, :2], SIDE), p[:, 2:] * roi.size[0] / SIDE])
+            for roi, p in zip(views, points, strict=True)
+        ]
+        return np.mean(in_photo, axis=0), float(torch.sigmoid(presence.flatten()).mean())
 
     @torch.no_grad()
     def _scores(self, points: np.ndarray) -> np.ndarray:
