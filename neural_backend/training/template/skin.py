@@ -1,7 +1,7 @@
 """The skin of the template: what registration hands to the anatomy builder and to the assembly.
 
-The skin is the cut of the base mesh: face, scalp, ears, neck, the mouth bag, both eye sockets and the nostrils. Level 1 is
-the topological subdivision of level 0, and level 0's vertices are the first `level_0_count` of level 1's, in order.
+The skin is the cut of the base mesh: face, scalp, ears, neck, the mouth bag, both eye sockets and the nostrils. Level 1
+is the topological subdivision of level 0, and level 0's vertices are the first `level_0_count` of level 1's, in order.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ SKIN_PARTS: tuple[str, ...] = PART_NAMES[:5]
 class SkinTemplate:
     """The skin at level 1, in metres, +X the subject's left, +Y up, +Z out of the face.
 
-    Curves are closed vertex loops by name (`eye_left_00` outermost .. `eye_left_11` rear lid edge .. `eye_left_20` back of
-    the socket; `mouth_00` outermost .. `mouth_06` contact .. `mouth_18` throat; `nostril_left_0` rim). They are in order
-    along the loop. Because level 0 is a prefix of level 1, the ids of `curves[0]` are valid at both levels.
+    Curves are closed vertex loops by name (`eye_left_00` outermost .. `eye_left_11` rear lid edge .. `eye_left_20` back
+    of the socket; `mouth_00` outermost .. `mouth_18` throat; `nostril_left_0` rim). They are in order along the loop.
+    Because level 0 is a prefix of level 1, the ids of `curves[0]` are valid at both levels.
     """
 
     vertices: np.ndarray  # [V, 3] float64 mean neutral
