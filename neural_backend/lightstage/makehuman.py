@@ -30,8 +30,8 @@ OPPOSITES = (
 )  # fmt: skip
 #: Spread (standard deviation of a modifier, 1 = the full sculpted target) by folder.
 SPREAD = {
-    "head": 0.28, "forehead": 0.40, "nose": 0.36, "mouth": 0.32, "eyes": 0.30, "ears": 0.45, "chin": 0.38,
-    "cheek": 0.42, "neck": 0.30, "eyebrows": 0.30,
+    "head": 0.22, "forehead": 0.33, "nose": 0.27, "mouth": 0.23, "eyes": 0.25, "ears": 0.40, "chin": 0.30,
+    "cheek": 0.34, "neck": 0.25, "eyebrows": 0.28,
 }  # fmt: skip
 #: Head shapes are sculpted whole faces: at most one or two at a time, or they cancel into mush.
 HEAD_SHAPES = ("diamond", "invertedtriangular", "oval", "rectangular", "round", "square", "triangular")

@@ -1,0 +1,337 @@
+"""The stage: one dressed, posed subject in Cycles, rendered to linear colour and alpha.
+
+Runs in a process of its own (`python -m neural_backend.lightstage.render_known_heads`); bpy is imported inside functions,
+so importing this module does not need Blender.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..rendering.camera import Camera
+from . import materials as looks
+from .appearance import Look, Wardrobe
+from .materials import UNITS_PER_METRE as UNITS
+from .props import eyeball, glasses
+from .proxies import Surface, load_proxy
+from .strands import STYLES, Strands, beard_mask, grow, scalp_mask
+from .subjects import Casting, Posed, Subject
+
+
+@dataclass(frozen=True)
+class AreaLight:
+    direction: tuple[float, float, float]  # unit vector from the head towards the light
+    distance: float  # metres
+    size: float  # metres across
+    watts: float
+    colour: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Lighting:
+    environment: str  # name of one of Blender's CC0 light probes
+    rotation: float  # radians about the vertical
+    strength: float
+    areas: tuple[AreaLight, ...]
+    show_environment: bool  # as the picture's background; else the background is transparent
+
+
+class Stage:
+    """Builds and renders shots with Cycles on the CPU."""
+
+    def __init__(self, casting: Casting, wardrobe: Wardrobe, samples: int, threads: int, subsurface: bool = True):
+        import bpy
+
+        self.bpy, self.casting, self.wardrobe = bpy, casting, wardrobe
+        self.subsurface = subsurface
+        bpy.ops.wm.read_factory_settings(use_empty=True)
+        scene = self.scene = bpy.context.scene
+        scene.render.engine = "CYCLES"
+        cycles = scene.cycles
+        cycles.device, cycles.samples, cycles.use_adaptive_sampling = "CPU", samples, False
+        cycles.use_denoising, cycles.denoiser = True, "OPENIMAGEDENOISE"
+        cycles.denoising_prefilter, cycles.denoising_quality = "FAST", "BALANCED" if subsurface else "FAST"
+        cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces = 5, 2, 2
+        cycles.transmission_bounces, cycles.transparent_max_bounces = 2, 8
+        cycles.sample_clamp_indirect = 4.0
+        cycles.use_light_tree = False  # it pays with many lights; here there are at most four
+        scene.render.use_persistent_data = True  # keeps decoded textures; see materials.load_image
+        cycles.caustics_reflective = cycles.caustics_refractive = False
+        scene.render.threads_mode, scene.render.threads = "FIXED", threads
+        scene.render.resolution_percentage = 100
+        scene.view_settings.view_transform = "Raw"
+        settings = scene.render.image_settings
+        settings.file_format, settings.color_mode, settings.color_depth = "OPEN_EXR", "RGBA", "16"
+        settings.exr_codec = "NONE"
+        camera = bpy.data.cameras.new("camera")
+        camera.sensor_width, camera.sensor_fit, camera.clip_start, camera.clip_end = 36.0, "HORIZONTAL", 0.1, 1000
+        self.camera = bpy.data.objects.new("camera", camera)
+        scene.collection.objects.link(self.camera)
+        scene.camera = self.camera
+        self._world()
+        self.objects: list = []
+        mean = casting.template.vertices[: casting.skin_count].astype(np.float64)
+        self.beards = {kind: beard_mask(mean, kind) for kind in ("moustache", "goatee", "full")}
+        self.scalp = scalp_mask(mean)
+        self.corner_uv = self._skin_uv()
+        self.lips, self.inside = self._mouth_masks()
+        self.scratch = Path(tempfile.mkdtemp(prefix="mien_stage_")) / "shot.exr"
+
+    def _world(self) -> None:
+        world = self.bpy.data.worlds.new("world")
+        self.scene.world = world
+        world.use_nodes = True
+        tree = world.node_tree
+        coordinates, mapping = tree.nodes.new("ShaderNodeTexCoord"), tree.nodes.new("ShaderNodeMapping")
+        self.environment = tree.nodes.new("ShaderNodeTexEnvironment")
+        tree.links.new(coordinates.outputs["Generated"], mapping.inputs["Vector"])
+        tree.links.new(mapping.outputs["Vector"], self.environment.inputs["Vector"])
+        self.background = tree.nodes["Background"]
+        tree.links.new(self.environment.outputs["Color"], self.background.inputs["Color"])
+        self.mapping = mapping
+        # By default Cycles samples the probe at its own resolution, and building that table takes longer than a picture.
+        world.cycles.sampling_method, world.cycles.sample_map_resolution = "MANUAL", 256
+
+    @staticmethod
+    def environments() -> dict[str, Path]:
+        """The CC0 light probes that come with Blender, by name."""
+        import bpy
+
+        folder = Path(bpy.utils.system_resource("DATAFILES")) / "studiolights" / "world"
+        return {path.stem: path for path in sorted(folder.glob("*.exr"))}
+
+    def _skin_uv(self) -> np.ndarray:
+        """[17552, 4, 2] MakeHuman's UV at the corners of the level-1 skin quads."""
+        cut, base = self.casting.makehuman.cut, self.casting.makehuman.base
+        corner = base.uv[cut.quad_uv]  # [F, 4, 2]
+        side = (corner + np.roll(corner, -1, axis=1)) / 2
+        centre = np.repeat(corner.mean(1, keepdims=True), 4, axis=1)
+        return np.stack([corner, side, centre, np.roll(side, 1, axis=1)], axis=2).reshape(-1, 4, 2)
+
+    def _mouth_masks(self) -> tuple[np.ndarray, np.ndarray]:
+        template, count = self.casting.template, self.casting.skin_count
+        curves = template.levels[1].curves
+        lips, inside = np.zeros(count), np.zeros(count)
+        for k in range(2, 11):
+            lips[curves[f"mouth_{k:02d}"]] = 1.0
+        # Level-1 vertices between two loops of level 0 belong to neither: fill from their neighbours.
+        edges = self.casting.neighbours
+        filled = np.zeros(count)
+        np.add.at(filled, edges[:, 0], lips[edges[:, 1]])
+        np.add.at(filled, edges[:, 1], lips[edges[:, 0]])
+        lips = np.where(filled >= 2, np.maximum(lips, 1.0), lips)
+        bag = template.part_vertices("mouth_bag")
+        inside[bag[bag < count]] = 1.0
+        lips[inside > 0] = 0
+        return lips, inside
+
+    def build(self, subject: Subject, posed: Posed, look: Look, generator: np.random.Generator) -> None:
+        """Replace whatever stands on the stage by a subject."""
+        self.clear()
+        skin = looks.skin_material(look.skin, self.subsurface)
+        stubble = self.beards["full"] * (look.stubble if look.beard != "none" else 0.0)
+        if look.beard in self.beards:
+            stubble = np.maximum(stubble * 0.6, self.beards[look.beard] * 0.6)
+        if look.hair not in ("bald", "buzz"):
+            stubble = np.maximum(stubble, 0.75 * self.scalp)
+        rest = subject.skin * UNITS
+        self._mesh(
+            "skin",
+            Surface(posed.skin, self.casting.skin_quads, self.corner_uv),
+            skin,
+            rest=rest,
+            stubble=stubble,
+            lips=self.lips * look.lipstick,
+            inside=self.inside,
+        )
+        self._body(subject, look, skin)
+        self._eyes(subject, posed, look)
+        self._mouth(subject, posed)
+        self._cards(subject, posed, look, generator)
+        if look.glasses is not None:
+            frame = look.glasses
+            material = looks.plain_material("frame", frame.colour, 0.25, frame.metallic)
+            self._mesh("glasses", glasses(frame, posed.skin, subject.eyes, self._ear_rests(posed.skin)), material)
+
+    def clear(self) -> None:
+        """Take everything but the camera off the stage."""
+        data = self.bpy.data
+        for thing in self.objects:
+            block = thing.data
+            data.objects.remove(thing)
+            for collection in (data.meshes, data.hair_curves, data.lights):
+                if block.name in collection and collection[block.name] == block:
+                    collection.remove(block)
+                    break
+        self.objects.clear()
+        for material in list(data.materials):
+            data.materials.remove(material)
+
+    def _body(self, subject: Subject, look: Look, skin) -> None:
+        """Shoulders from MakeHuman's body, bare above the collar, and a shirt a little outside them."""
+        makehuman = self.casting.makehuman
+        base = subject.base_vertices
+        quads = makehuman.base.quads[makehuman.cut.body_faces]
+        corner_uv = makehuman.base.uv[makehuman.base.quad_uv[makehuman.cut.body_faces]]
+        rim = base[makehuman.cut.vertex_ids[self.casting.rim]]
+        near = base[quads][..., 1].mean(1) > rim[:, 1].min() - 0.42
+        quads, corner_uv = quads[near], corner_uv[near]
+        used, index = np.unique(quads, return_inverse=True)
+        body, quads = base[used], index.reshape(quads.shape)
+        self._mesh("body", Surface(body, quads, corner_uv), skin, rest=body * UNITS)
+        triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+        normal = vertex_normals(body, triangles)
+        collar = np.linalg.norm((body - rim.mean(0)) * [1.0, 1.3, 1.0], axis=1) - 0.085 - 0.03 * look.cloth_pattern
+        shirt = body + normal * (0.004 + 0.010 * np.clip(collar / 0.02, 0, 1)[:, None])
+        cloth = looks.cloth_material(look.cloth, look.cloth_pattern)
+        self._mesh("shirt", Surface(shirt, quads, corner_uv), cloth, rest=body * UNITS, collar=collar)
+
+    def _eyes(self, subject: Subject, posed: Posed, look: Look) -> None:
+        picture = self.wardrobe.folder / "eyes/materials" / f"{look.iris_picture}_eye.png"
+        material = looks.eye_material(look.iris, look.pupil, picture)
+        for eye in subject.eyes:
+            surface, disc = eyeball(eye.centre, eye.radius, posed.gaze)
+            self._mesh("eye", surface, material, disc=disc)
+
+    def _mouth(self, subject: Subject, posed: Posed) -> None:
+        folder = self.wardrobe.folder
+        teeth = load_proxy(folder / "teeth" / "teeth_base")
+        surface = teeth.fit(subject.base_vertices)
+        # Connected pieces above or below the bite: the lower jaw's pieces are bound to the lower helper.
+        lower_helper = self.casting.makehuman.base.groups == "helper-lower-teeth"
+        lower_ids = np.unique(self.casting.makehuman.base.quads[lower_helper])
+        lower = np.isin(teeth.anchors[:, 0], lower_ids).astype(float)
+        surface = self.casting.in_jaw(subject, posed, surface, lower)
+        material = looks.textured_material("teeth", folder / "teeth/materials/teeth.png", (1.0, 0.94, 0.86), 0.18)
+        self._mesh("teeth", surface, material)
+        tongue = load_proxy(folder / "tongue" / "tongue01")
+        fitted = tongue.fit(subject.base_vertices)
+        fitted = self.casting.in_jaw(subject, posed, fitted, np.ones(len(fitted.vertices)))
+        picture = folder / "tongue/tongue01/tongue01_diffuse.png"
+        self._mesh("tongue", fitted, looks.textured_material("tongue", picture, (0.8, 0.55, 0.55), 0.3))
+
+    def _cards(self, subject: Subject, posed: Posed, look: Look, generator: np.random.Generator) -> None:
+        folder = self.wardrobe.folder
+        for kind, name, colour, opacity in (
+            ("eyebrows", look.brow, look.brow_colour, look.brow_opacity),
+            ("eyelashes", look.lashes, (0.008, 0.006, 0.005), look.lash_opacity),
+        ):
+            proxy = load_proxy(folder / kind / name)
+            surface = self.casting.attached(subject, posed, proxy)
+            self._mesh(kind, surface, looks.card_material(kind, proxy.texture, colour, opacity))
+        triangles = np.concatenate([self.casting.skin_quads[:, [0, 1, 2]], self.casting.skin_quads[:, [0, 2, 3]]])
+        if look.hair == "afro":
+            strands = grow(subject.skin, triangles, self.scalp, STYLES["afro"], generator)
+            self._strands("hair", strands, look.hair_colour)
+        elif look.hair not in ("bald", "buzz"):
+            proxy = load_proxy(folder / "hair" / look.hair)
+            material = looks.card_material("hair", proxy.texture, look.hair_colour, own=0.8)
+            self._mesh("hair", proxy.fit(subject.base_vertices), material)
+        if look.beard != "none":
+            mask = self.beards.get(look.beard, self.beards["full"])
+            self._strands("beard", grow(posed.skin, triangles, mask, STYLES[look.beard], generator), look.hair_colour)
+
+    def _ear_rests(self, skin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        curves = self.casting.template.levels[1].curves
+        rests = []
+        for side in ("left", "right"):
+            ring = skin[curves[f"ear_{side}_00"]]
+            rests.append(ring[ring[:, 1].argmax()])
+        return rests[0], rests[1]
+
+    def _mesh(self, name: str, surface: Surface, material, **attributes: np.ndarray) -> None:
+        mesh = self.bpy.data.meshes.new(name)
+        quads = surface.quads
+        triangle = quads[:, 3] == quads[:, 2]
+        keep = np.ones(quads.shape, bool)
+        keep[triangle, 3] = False
+        sizes = keep.sum(1)
+        mesh.vertices.add(len(surface.vertices))
+        mesh.loops.add(int(sizes.sum()))
+        mesh.polygons.add(len(quads))
+        mesh.vertices.foreach_set("co", (surface.vertices * UNITS).astype(np.float32).ravel())
+        mesh.loops.foreach_set("vertex_index", quads[keep].astype(np.int32))
+        mesh.polygons.foreach_set("loop_start", np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int32))
+        mesh.update(calc_edges=True)
+        mesh.polygons.foreach_set("use_smooth", np.ones(len(quads), bool))
+        layer = mesh.uv_layers.new(name="UVMap")
+        layer.data.foreach_set("uv", surface.corner_uv[keep].astype(np.float32).ravel())
+        for key, value in attributes.items():
+            vector = value.ndim == 2
+            attribute = mesh.attributes.new(key, "FLOAT_VECTOR" if vector else "FLOAT", "POINT")
+            attribute.data.foreach_set("vector" if vector else "value", value.astype(np.float32).ravel())
+        mesh.materials.append(material)
+        thing = self.bpy.data.objects.new(name, mesh)
+        self.scene.collection.objects.link(thing)
+        self.objects.append(thing)
+
+    def _strands(self, name: str, strands: Strands, colour: tuple[float, float, float]) -> None:
+        count, steps = strands.points.shape[:2]
+        curves = self.bpy.data.hair_curves.new(name)
+        curves.add_curves([steps] * count)
+        curves.attributes["position"].data.foreach_set("vector", (strands.points * UNITS).ravel())
+        radius = curves.attributes.get("radius") or curves.attributes.new("radius", "FLOAT", "POINT")
+        taper = np.linspace(1, 0.4, steps) * strands.radius * UNITS
+        radius.data.foreach_set("value", np.tile(taper, count).astype(np.float32))
+        curves.materials.append(looks.plain_material(name, colour, 0.4))
+        thing = self.bpy.data.objects.new(name, curves)
+        self.scene.collection.objects.link(thing)
+        self.objects.append(thing)
+
+    def light(self, lighting: Lighting) -> None:
+        """Set the environment and the area lights; area lights aim at the face."""
+        from mathutils import Vector
+
+        self.environment.image = looks.load_image(self.environments()[lighting.environment])
+        self.mapping.inputs["Rotation"].default_value = (np.pi / 2, 0.0, lighting.rotation)
+        self.background.inputs["Strength"].default_value = lighting.strength
+        self.scene.render.film_transparent = not lighting.show_environment
+        for area in lighting.areas:
+            lamp = self.bpy.data.lights.new("area", "AREA")
+            lamp.shape, lamp.size = "DISK", area.size * UNITS
+            lamp.energy, lamp.color = area.watts * UNITS**2, area.colour
+            thing = self.bpy.data.objects.new("area", lamp)
+            direction = np.array(area.direction)
+            thing.location = (direction * area.distance + [0, 0, 0.05]) * UNITS
+            thing.rotation_euler = Vector(-direction).to_track_quat("-Z", "Y").to_euler()
+            thing.visible_camera = False
+            self.scene.collection.objects.link(thing)
+            self.objects.append(thing)
+
+    def render(self, camera: Camera, seed: int) -> np.ndarray:
+        """[H, W, 4] scene-linear Rec.709 and alpha of what stands on the stage."""
+        import OpenEXR
+        from mathutils import Matrix
+
+        render = self.scene.render
+        render.resolution_x, render.resolution_y = camera.width, camera.height
+        pose = np.eye(4)
+        pose[:3, :3] = camera.rotation.T @ np.diag([1.0, -1.0, -1.0])
+        pose[:3, 3] = camera.centre_head * UNITS
+        self.camera.matrix_world = Matrix(pose.tolist())
+        lens = self.camera.data
+        lens.lens = camera.focal_px / camera.width * lens.sensor_width
+        # Blender's shifts are in sensor widths, x right and y up.
+        lens.shift_x = -(camera.intrinsics[0, 2] - camera.width / 2) / camera.width
+        lens.shift_y = (camera.intrinsics[1, 2] - camera.height / 2) / camera.width
+        self.scene.cycles.seed = seed % (1 << 31)
+        render.filepath = str(self.scratch)
+        self.bpy.ops.render.render(write_still=True)
+        channels = OpenEXR.File(str(self.scratch)).channels()
+        if "RGBA" in channels:
+            return np.asarray(channels["RGBA"].pixels, np.float32)
+        return np.stack([np.asarray(channels[name].pixels, np.float32) for name in "RGBA"], axis=-1)
+
+
+def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """[N, 3] area-weighted unit normals."""
+    corner = vertices[triangles]
+    face = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
+    normal = np.zeros_like(vertices)
+    for k in range(3):
+        np.add.at(normal, triangles[:, k], face)
+    return normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
