@@ -110,28 +110,28 @@ class PrefilteredEnvironment:
     levels: Tensor  # [L, h, 2h, 3], at ENVIRONMENT_ROUGHNESS
 
     @classmethod
-    def build(cls, environment: Tensor, height: int = 48) -> PrefilteredEnvironment:
-        """[H, W, 3] lat-long -> levels of `height` rows, convolved by brute force (about 1 s)."""
-        source_height = min(environment.shape[0], 2 * height)
-        source = functional.interpolate(
-            environment.permute(2, 0, 1)[None], (source_height, 2 * source_height), mode="area"
-        )[0].permute(1, 2, 0)
-        directions, solid = environment_directions(source_height, 2 * source_height)
-        directions, solid = directions.reshape(-1, 3).to(environment), solid.reshape(-1).to(environment)
-        radiance = source.reshape(-1, 3) * solid[:, None]
-        target = environment_directions(height, 2 * height)[0].reshape(-1, 3).to(environment)
-        sums = [[] for _ in ENVIRONMENT_ROUGHNESS]
-        weighted = torch.cat([radiance, solid[:, None]], 1)  # [S, 4]
-        for block in target.split(512):
-            cosine = block @ directions.T  # [n, S]
-            half2, positive = (1 + cosine) / 2, cosine.clamp_min(0)
-            for k, roughness in enumerate(ENVIRONMENT_ROUGHNESS):
-                alpha2 = roughness**4
-                lobe = positive / (half2 * (alpha2 - 1) + 1).square()
-                total = lobe @ weighted
-                sums[k].append(total[:, :3] / total[:, 3:])
-        levels = torch.stack([torch.cat(parts) for parts in sums])
-        return cls(levels.reshape(len(sums), height, 2 * height, 3))
+    def build(cls, environment: Tensor, height: int = 64) -> PrefilteredEnvironment:
+        """[H, W, 3] lat-long -> levels of `height` rows.
+
+        Between two rows a round lobe depends on the difference of azimuth only: the convolution is a product of
+        Fourier transforms along the rows.
+        """
+        width = 2 * height
+        source = functional.interpolate(environment.permute(2, 0, 1)[None], (height, width), mode="area")[0]
+        directions, solid = (values.to(environment) for values in environment_directions(height, width))
+        signal = torch.fft.rfft(torch.cat([source, torch.ones_like(source[:1])]) * solid)  # [4, h, w/2 + 1]
+        cosine = directions[:, 0, 1]
+        sine = (1 - cosine.square()).sqrt()
+        turn = torch.cos(torch.arange(width, device=environment.device) * (2 * math.pi / width))
+        between = cosine[:, None, None] * cosine[:, None] + sine[:, None, None] * sine[:, None] * turn  # [h, h, w]
+        levels = []
+        for roughness in ENVIRONMENT_ROUGHNESS:
+            alpha2 = roughness**4
+            lobe = between.clamp_min(0) / ((1 + between) / 2 * (alpha2 - 1) + 1).square()
+            product = torch.einsum("ijk,cjk->cik", torch.fft.rfft(lobe).real.to(signal.dtype), signal)
+            total = torch.fft.irfft(product, n=width)  # [4, h, w]
+            levels.append((total[:3] / total[3:]).permute(1, 2, 0))
+        return cls(torch.stack(levels))
 
     def sample(self, directions: Tensor, roughness: Tensor) -> Tensor:
         """Light through the lobe around unit directions [N, 3] at [N] roughness -> [N, 3]."""
