@@ -60,3 +60,11 @@ LEFT_EYE: list[int] = [
 
 RIGHT_BROW: list[int] = [70, 63, 105, 66, 107, 55, 65, 52, 53, 46]  # fmt: skip
 LEFT_BROW: list[int] = [300, 293, 334, 296, 336, 285, 295, 282, 283, 276]  # fmt: skip
+
+SKIN_SEEDS: list[list[int]] = [
+    [117, 118, 119, 100, 126, 209, 49, 129, 203, 206, 207, 187, 123],  # right cheek
+    [346, 347, 348, 329, 355, 429, 279, 358, 423, 426, 427, 411, 352],  # left cheek
+    [151, 108, 69, 104, 103, 67, 109, 10, 338, 297, 332, 333, 299, 337],  # forehead
+    [6, 122, 196, 3, 51, 45, 4, 275, 281, 248, 419, 351],  # bridge and tip of the nose
+]  # fmt: skip
+"""Contours that are nearly always bare skin, the start of the skin estimate."""
