@@ -10,13 +10,12 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..head.personalise import personalise
 from ..head.template import HeadTemplate
 from ..models.reflectance_prior import ReflectancePrior
 from ..perception.face import Face, FacePerception, choose_face
 from ..perception.image import Photo
-from ..perception.matte import person_matte
-from ..perception.regions import skin_weight
+from ..perception.matte import PersonMatte
+from ..perception.skin import skin_weight
 from ..tasks.progress import Progress, silent
 from .albedo import AlbedoBasis, albedo_basis
 from .gaze import GazePoints
@@ -68,6 +67,7 @@ class Models:
     gaze: GazePoints
     reflectance: ReflectancePrior
     perception: FacePerception
+    matte: PersonMatte
 
 
 @lru_cache(maxsize=2)
@@ -75,7 +75,7 @@ def load_models(device: str = "cpu") -> Models:
     template, calibration = HeadTemplate.load(), LandmarkCalibration.load()
     return Models(
         template, calibration, calibration.points(template), GazePoints.of(template), ReflectancePrior.load(),
-        FacePerception.load(device),
+        FacePerception.load(device), PersonMatte(device),
     )  # fmt: skip
 
 
@@ -103,8 +103,8 @@ def fit_photos(photos: Sequence[Photo], options: FitOptions | None = None, progr
     faces, mattes, skins = [], [], []
     for index, photo in enumerate(photos):
         faces.append(choose_face(models.perception.detect(photo), photo))
-        mattes.append(person_matte(photo, faces[-1]))
-        skins.append(skin_weight(photo, faces[-1]))
+        mattes.append(models.matte.matte(photo, faces[-1]))
+        skins.append(skin_weight(photo, faces[-1], mattes[-1]))
         progress("fit", 0.3 * (index + 1) / len(photos), "Finding the face")
     return fit_faces(photos, faces, mattes, skins, options, progress, started)
 
@@ -140,16 +140,16 @@ def fit_faces(
         transfer, quality.photometric, lambda done: progress("fit", 0.4 + 0.45 * done, "Shape from shading"),
     )  # fmt: skip
     progress("fit", 0.9, "Building the head")
-    person = personalise(models.template, head.identity, None)
+    vertices = models.template.shape(head.identity)
     report = fit_report(head, look, models, observations, options)
     report["fit_seconds"] = round(time.perf_counter() - started, 2)
     progress("fit", 1.0)
     colours = models.reflectance.vertex_log_albedo_modes.shape[0]
     return FitResult(
         identity=head.identity.copy(),
-        vertices=person.vertices,
-        arkit=person.arkit,
-        joint_positions=person.joint_positions,
+        vertices=vertices,
+        arkit=models.template.arkit,
+        joint_positions=models.template.joints(head.identity),
         albedo=look.albedo[:colours].copy(),
         photos=tuple(
             PhotoFit(
