@@ -1,7 +1,7 @@
 """How much of each pixel is person: Google's selfie segmentation on the head's surroundings, sharpened on the photo.
 
 The network answers at 256 x 256, so a crop of three face sizes gives hair at a useful scale; the rest of the photo
-comes from one look at the whole. A guided filter (He, Sun, Tang 2010) then moves the soft edge onto the photo's own edges.
+comes from one look at the whole. A guided filter (He, Sun, Tang 2010) then moves the soft edge onto the photo's own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SIDE = 256  # px, the network's input and output
 HEAD_SIZES = (2.6, 3.4)  # crop sides in face sizes; the two answers are averaged
 RAISE = 0.12  # the crop's centre lies this many face sizes above the landmarks' centre: hair is above, nothing below
 EDGE_SIDE = 768  # px, the side at which the edge is refined
-EDGE_RADIUS, EDGE_EPSILON = 12, 2e-4  # guided filter: px at that side, variance of linear-light colour
+EDGE_RADIUS, EDGE_EPSILON = 12, 2e-4  # guided filter: px at that side, variance of colour 0..1
 
 
 class PersonMatte:
@@ -72,7 +72,7 @@ def guided_filter(guide: np.ndarray, values: np.ndarray, radius: int, epsilon: f
     """Values [H, W] smoothed so that their edges follow the guide's: locally they become linear in its colour.
 
     Args:
-        guide: [H, W, 3] float32.
+        guide: [H, W, 3] float64 (the determinant of a flat window underflows float32).
         radius: half side of the window, px.
         epsilon: variance of the guide below which a window counts as flat.
     """
@@ -82,14 +82,23 @@ def guided_filter(guide: np.ndarray, values: np.ndarray, radius: int, epsilon: f
         return cv2.blur(x, window, borderType=cv2.BORDER_REFLECT)
 
     mean_guide, mean_values = mean(guide), mean(values)
-    covariance = np.empty((*values.shape, 3, 3), np.float32)
-    for i in range(3):
-        for j in range(i, 3):
-            product = mean(guide[..., i] * guide[..., j]) - mean_guide[..., i] * mean_guide[..., j]
-            covariance[..., i, j] = covariance[..., j, i] = product
-        covariance[..., i, i] += epsilon
-    cross = mean(guide * values[..., None]) - mean_guide * mean_values[..., None]  # [H, W, 3]
-    slope = np.linalg.solve(covariance, cross[..., None])[..., 0]
+
+    def covariance(i: int, j: int) -> np.ndarray:
+        return (
+            mean(guide[..., i] * guide[..., j]) - mean_guide[..., i] * mean_guide[..., j] + (epsilon if i == j else 0)
+        )
+
+    rr, rg, rb = covariance(0, 0), covariance(0, 1), covariance(0, 2)
+    gg, gb, bb = covariance(1, 1), covariance(1, 2), covariance(2, 2)
+    cr, cg, cb = (mean(guide[..., i] * values) - mean_guide[..., i] * mean_values for i in range(3))
+    # The symmetric 3 x 3 system solved by its adjugate: a hundred times faster than a solver call per pixel.
+    a00, a01, a02 = gg * bb - gb * gb, rb * gb - rg * bb, rg * gb - rb * gg
+    a11, a12, a22 = rr * bb - rb * rb, rg * rb - rr * gb, rr * gg - rg * rg
+    determinant = rr * a00 + rg * a01 + rb * a02
+    slope = np.stack(
+        [a00 * cr + a01 * cg + a02 * cb, a01 * cr + a11 * cg + a12 * cb, a02 * cr + a12 * cg + a22 * cb], -1
+    )
+    slope /= determinant[..., None]
     offset = mean_values - (slope * mean_guide).sum(-1)
     return (mean(slope) * guide).sum(-1) + mean(offset)
 
@@ -114,8 +123,8 @@ def _resample(values: np.ndarray, source: Roi, target: Roi) -> np.ndarray:
 
 
 def _refine(srgb: np.ndarray, values: np.ndarray) -> np.ndarray:
-    guide = srgb.astype(np.float32) / 255
-    smooth = guided_filter(guide, values.astype(np.float32), EDGE_RADIUS, EDGE_EPSILON)
+    guide = srgb.astype(np.float64) / 255
+    smooth = guided_filter(guide, values.astype(np.float64), EDGE_RADIUS, EDGE_EPSILON)
     return np.clip((smooth - 0.05) / 0.9, 0, 1)  # the filter never quite reaches 0 and 1
 
 

@@ -1,9 +1,9 @@
 """Which pixels are bare skin: glasses, hair, beard, hands of another colour and background get little weight.
 
 The face's own light and skin are described by a smooth field, a quadratic of CIELAB colour over the face, fitted
-robustly from the cheeks, nose and forehead outwards; a pixel counts as skin as far as it stays near that field, measured
-by the spread of the seed pixels, and as it hangs together with a seed. Highlights are skin, so brightness may exceed the
-field further than it may fall short.
+robustly from the cheeks, nose and forehead outwards; a pixel counts as skin as far as it stays near that field,
+measured by the spread of the seed pixels, and as it hangs together with a seed. Highlights are skin, so brightness
+may exceed the field further than it may fall short.
 """
 
 from __future__ import annotations
@@ -67,15 +67,16 @@ def _near_field(lab: np.ndarray, points: np.ndarray) -> np.ndarray:
         away = np.sqrt(((residual / spread) ** 2).sum(-1))
         closeness = _fall(away)
         weight = np.maximum(seeds * 0.3, inside) * closeness if step < ROUNDS - 1 else closeness
-    return (closeness * _connected(closeness * inside, seeds)).astype(np.float32)
+    return (closeness * _connected(closeness * _allowed(points), seeds)).astype(np.float32)
 
 
 def _connected(weight: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     """1 near the pieces of skin that hold a seed: beside the cheek, hair may have a colour the field reaches again."""
-    _, labels = cv2.connectedComponents((weight > 0.4).astype(np.uint8), connectivity=4)
+    sure = cv2.erode((weight > 0.5).astype(np.uint8), np.ones((3, 3), np.uint8))
+    _, labels = cv2.connectedComponents(sure, connectivity=4)
     seeded = np.bincount(labels[seeds > 0.5], minlength=labels.max() + 1) > 40
     seeded[0] = False
-    return cv2.dilate(seeded[labels].astype(np.float32), np.ones((5, 5), np.uint8))
+    return cv2.dilate(seeded[labels].astype(np.float32), np.ones((7, 7), np.uint8))
 
 
 def _fall(away: np.ndarray) -> np.ndarray:
