@@ -19,8 +19,8 @@ from .image import Photo
 SIDE = 256  # px, the network's input and output
 HEAD_SIZES = (2.6, 3.4)  # crop sides in face sizes; the two answers are averaged
 RAISE = 0.12  # the crop's centre lies this many face sizes above the landmarks' centre: hair is above, nothing below
-EDGE_SIDE = 768  # px, the side at which the edge is refined
-EDGE_RADIUS, EDGE_EPSILON = 12, 2e-4  # guided filter: px at that side, variance of colour 0..1
+EDGE_SIDE, FINE_SIDE = 384, 1024  # px: the guided filter's models are fitted at the first, applied at up to the second
+EDGE_RADIUS, EDGE_EPSILON = 6, 2e-4  # guided filter: px at EDGE_SIDE, variance of colour 0..1
 
 
 class PersonMatte:
@@ -37,9 +37,11 @@ class PersonMatte:
         answers = self._segment(photo, heads)
         inner = heads[0]
         both = (answers[0] + _resample(answers[1], heads[1], inner)) / 2
-        refined = _refine(sample(photo.srgb, inner, EDGE_SIDE), cv2.resize(both, (EDGE_SIDE, EDGE_SIDE)))
+        side = int(np.clip(inner.size[0], EDGE_SIDE, FINE_SIDE))
+        coarse = cv2.resize(both, (EDGE_SIDE, EDGE_SIDE))
+        refined = _refine(sample(photo.srgb, inner, side), sample(photo.srgb, inner, EDGE_SIDE), coarse)
         head = self._from_crop(photo, inner, refined)
-        blend = self._from_crop(photo, inner, _feather(EDGE_SIDE))
+        blend = self._from_crop(photo, inner, _feather(side))
         result = result * (1 - blend) + head * blend
         if photo.alpha is not None:
             result = np.minimum(result, photo.alpha)
@@ -68,13 +70,18 @@ def paste(values: np.ndarray, region: Roi, height: int, width: int) -> np.ndarra
     return cv2.warpAffine(values.astype(np.float32), matrix, (width, height), flags=flags)
 
 
-def guided_filter(guide: np.ndarray, values: np.ndarray, radius: int, epsilon: float) -> np.ndarray:
-    """Values [H, W] smoothed so that their edges follow the guide's: locally they become linear in its colour.
+def guided_models(guide: np.ndarray, values: np.ndarray, radius: int, epsilon: float) -> tuple[np.ndarray, np.ndarray]:
+    """The guided filter's local linear models: values = (slope * guide).sum(-1) + offset, with the guide's edges.
 
     Args:
         guide: [H, W, 3] float64 (the determinant of a flat window underflows float32).
+        values: [H, W] float64.
         radius: half side of the window, px.
         epsilon: variance of the guide below which a window counts as flat.
+
+    Returns:
+        slope [H, W, 3] and offset [H, W]; both are smooth, so they may be enlarged and applied to a finer guide (He
+        and Sun 2015, "Fast Guided Filter").
     """
     window = (2 * radius + 1, 2 * radius + 1)
 
@@ -100,7 +107,7 @@ def guided_filter(guide: np.ndarray, values: np.ndarray, radius: int, epsilon: f
     )
     slope /= determinant[..., None]
     offset = mean_values - (slope * mean_guide).sum(-1)
-    return (mean(slope) * guide).sum(-1) + mean(offset)
+    return mean(slope), mean(offset)
 
 
 def _head_region(face: Face, size: float) -> Roi:
@@ -122,10 +129,13 @@ def _resample(values: np.ndarray, source: Roi, target: Roi) -> np.ndarray:
     return cv2.warpAffine(values, warp, (n, n), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
 
 
-def _refine(srgb: np.ndarray, values: np.ndarray) -> np.ndarray:
-    guide = srgb.astype(np.float64) / 255
-    smooth = guided_filter(guide, values.astype(np.float64), EDGE_RADIUS, EDGE_EPSILON)
-    return np.clip((smooth - 0.05) / 0.9, 0, 1)  # the filter never quite reaches 0 and 1
+def _refine(srgb: np.ndarray, coarse_srgb: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """values [EDGE_SIDE, EDGE_SIDE] with their edges on those of srgb [n, n, 3], as [n, n]."""
+    n = srgb.shape[0]
+    slope, offset = guided_models(coarse_srgb / 255, values.astype(np.float64), EDGE_RADIUS, EDGE_EPSILON)
+    slope, offset = (cv2.resize(x.astype(np.float32), (n, n)) for x in (slope, offset))
+    fine = np.einsum("ijk,ijk->ij", slope, srgb.astype(np.float32)) / 255 + offset
+    return np.clip((fine - 0.05) / 0.9, 0, 1)  # the filter never quite reaches 0 and 1
 
 
 def _feather(side: int) -> np.ndarray:
