@@ -1,0 +1,127 @@
+"""From partial, shading-stained observations to one full diffuse map, without seams.
+
+log diffuse = prior (posterior mean of the albedo model, known everywhere) + residual. The residual is split into bands by
+size. Small bands are the skin's own detail and are kept; large bands are mostly light that the light model missed, so
+they are shrunk towards the prior, the more so where left and right disagree. Where nothing was seen the residual is
+mirrored, or fades to the prior with synthetic structure of the same strength. Residuals fade through soft masks, so
+there is no edge to blend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from .unwrap import SkinAtlas, smoothstep
+
+#: Blur widths (standard deviation, millimetres) between the residual's bands, fine to coarse.
+BAND_MM = (1.2, 2.5, 5.0, 10.0, 20.0)
+#: What is kept of each band (one more than BAND_MM): luminance where both sides agree, where they disagree, and chroma.
+KEEP_EVEN = (1.0, 1.0, 0.90, 0.65, 0.35, 0.15)
+KEEP_ODD = (1.0, 1.0, 0.75, 0.35, 0.10, 0.0)
+KEEP_CHROMA = (0.8, 1.0, 1.0, 0.9, 0.7, 0.45)
+#: Exponent of the photos' weights per band: detail comes from the best photo, colour from all.
+BLEND_POWER = (8, 6, 4, 2, 1, 1)
+LUMINANCE = np.array([0.3, 0.5, 0.2], np.float32)  # of log colour
+
+
+@dataclass(frozen=True)
+class Completed:
+    residual: np.ndarray  # [N, 3] log residual everywhere
+    seen: np.ndarray  # [N] 0..1
+    mirrored: np.ndarray  # [N] 0..1, share taken from the other side
+
+
+def masked_blur(values: np.ndarray, weight: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
+    """Normalised Gaussian blur of [S, S, C] by weight [S, S], done on a coarser grid where the blur allows it.
+
+    Returns:
+        [S, S, C] blurred values (extended smoothly into places without weight) and the blurred weight [S, S].
+    """
+    size = values.shape[0]
+    factor = 1
+    while sigma / factor > 4 and size // factor > 64:
+        factor *= 2
+    stacked = np.dstack([values * weight[..., None], weight])
+    if factor > 1:
+        stacked = cv2.resize(stacked, (size // factor, size // factor), interpolation=cv2.INTER_AREA)
+    stacked = cv2.GaussianBlur(stacked, (0, 0), sigma / factor, borderType=cv2.BORDER_CONSTANT)
+    blurred = stacked[..., :-1] / np.maximum(stacked[..., -1:], 1e-3)
+    out = np.dstack([blurred, stacked[..., -1]])
+    if factor > 1:
+        out = cv2.resize(out, (size, size), interpolation=cv2.INTER_LINEAR)
+    return out[..., :-1], out[..., -1]
+
+
+def bands(residual: np.ndarray, weight: np.ndarray, texel_mm: float) -> list[np.ndarray]:
+    """[S, S, 3] -> len(BAND_MM) + 1 bands, fine to coarse, that sum to the residual where the weight is 1.
+
+    Each blur starts from the one before, so that the coarse bands extend smoothly beyond what was seen.
+    """
+    result, current, mask = [], residual, weight
+    for width in BAND_MM:
+        smooth, spread = masked_blur(residual, weight, width / texel_mm)
+        result.append((current - smooth) * mask[..., None])
+        current, mask = smooth, smoothstep(0.02, 0.3, spread)
+    result.append(current * mask[..., None])
+    return result
+
+
+def complete(
+    atlas: SkinAtlas,
+    residuals: Sequence[np.ndarray],  # per photo [N, 3] log residual to the prior
+    weights: Sequence[np.ndarray],  # per photo [N] 0..1
+    texel_mm: float,
+) -> Completed:
+    """Blend photos, shrink what light may have left, mirror."""
+    total = [0.0] * (len(BAND_MM) + 1)
+    norm = [1e-6] * (len(BAND_MM) + 1)
+    hidden = np.ones((atlas.size, atlas.size), np.float32)
+    for residual, weight in zip(residuals, weights, strict=True):
+        image, mask = atlas.padded(residual), atlas.image(weight)
+        hidden *= 1 - mask
+        for k, band in enumerate(bands(image, mask, texel_mm)):
+            share = mask ** BLEND_POWER[k] if len(residuals) > 1 else mask
+            spread = None
+            if k and len(residuals) > 1:
+                spread = masked_blur(band, share, BAND_MM[k - 1] / texel_mm)
+            if len(residuals) == 1:
+                total[k], norm[k] = band, 1.0
+            else:
+                # Coarse bands reach beyond the photo's own texels: so does their share.
+                share = np.maximum(share, 1e-4) if spread is None else np.maximum(share, 0.05 * spread[1])
+                total[k] = total[k] + band * share[..., None]
+                norm[k] = norm[k] + share
+    seen = 1 - hidden
+    kept = np.zeros((atlas.size, atlas.size, 3), np.float32)
+    far = np.zeros_like(kept)
+    both = np.minimum(seen, seen[:, ::-1])
+    for k in range(len(total)):
+        band = total[k] if np.isscalar(norm[k]) else total[k] / norm[k][..., None]
+        luminance = band @ LUMINANCE
+        chroma = band - luminance[..., None]
+        odd = (luminance - luminance[:, ::-1]) / 2 * both
+        luminance = KEEP_EVEN[k] * (luminance - odd) + KEEP_ODD[k] * odd
+        band = luminance[..., None] + KEEP_CHROMA[k] * chroma
+        kept += band
+        if k == len(total) - 1:
+            far = band  # the coarsest band is all that reaches beyond what was seen
+    mirrored = seen[:, ::-1] * (1 - seen)
+    away = kept[:, ::-1] * seen[:, ::-1, None] + far * (1 - seen[:, ::-1, None])
+    residual = kept * seen[..., None] + away * (1 - seen[..., None])
+    return Completed(residual[atlas.mask], seen[atlas.mask], mirrored[atlas.mask])
+
+
+def structure_gain(
+    detail: np.ndarray,  # [N] small-scale log luminance of the photo
+    structure: np.ndarray,  # [N] stored small-scale log luminance of real skin
+    where: np.ndarray,  # [N] bool plain, well-seen skin
+) -> float:
+    """How strong the stored structure must be to look like this person's skin."""
+    if where.sum() < 2000:
+        return 1.0
+    spread = [float(np.percentile(np.abs(values[where]), 70)) for values in (detail, structure)]
+    return float(np.clip(spread[0] / max(spread[1], 1e-4), 0.3, 1.8))
