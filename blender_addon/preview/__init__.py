@@ -12,7 +12,8 @@ from ..head.frames import camera_world
 from ..head.objects import HeadObjects
 from ..head.package import Package, Photo
 from ..head.photos import set_intrinsics
-from .pictures import read_picture, resize, to_display, write_png
+from .photo_light import sky_image
+from .pictures import read_picture, resize, to_display, to_linear, write_png
 from .stage import SIDE, SOFT, aim, blender_sky, image_sky
 from .tiles import SAMPLES, TileRenderer, studio
 
@@ -107,9 +108,30 @@ def _photo_tiles(renderer: TileRenderer, package: Package, photo: Photo, tile: i
     intrinsics[:2] *= scale
     set_intrinsics(renderer.camera.data, intrinsics, tile, tile)
     renderer.camera.matrix_world = [list(row) for row in camera_world(photo.camera_from_head).T]
-    renderer.light(SOFT)
+    if len(photo.light) and np.abs(photo.light).max() > 0:
+        renderer.light(())
+        image_sky(renderer.world, sky_image(photo.light), azimuth=90, normalise=False)
+    else:
+        renderer.light(SOFT)
     rendered = renderer.render(photo.expression, tile, tile)
+    rendered[..., :3] *= _exposure(rendered, picture)
     return [picture, _over(rendered, picture)]
+
+
+def _exposure(rendered: np.ndarray, picture: np.ndarray) -> float:
+    """One factor that makes the rendered face as bright as the photo's: the camera's exposure is not in the package.
+
+    Taken in the middle of the head, where there is mostly face; colour is left as it is.
+    """
+    rows, columns = np.nonzero(rendered[..., 3] > 0.99)
+    if not len(rows):
+        return 1.0
+    middle = slice(int(np.quantile(rows, 0.3)), int(np.quantile(rows, 0.6)) + 1)
+    centre = slice(int(np.quantile(columns, 0.3)), int(np.quantile(columns, 0.7)) + 1)
+    weights = np.array([0.2126, 0.7152, 0.0722], np.float32)
+    wanted = np.median(to_linear(picture[middle, centre]) @ weights)
+    found = np.median(rendered[middle, centre, :3] @ weights)
+    return float(np.clip(wanted / max(found, 1e-6), 0.1, 10.0))
 
 
 def _head_square(package: Package, photo: Photo) -> tuple[float, float, float]:

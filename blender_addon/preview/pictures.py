@@ -70,3 +70,8 @@ def to_display(linear: np.ndarray) -> np.ndarray:
     rolled = np.minimum(linear, knee) + (1 - knee) * (1 - np.exp(-over / (1 - knee)))
     rolled = np.clip(rolled, 0.0, 1.0)
     return np.where(rolled <= 0.0031308, 12.92 * rolled, 1.055 * rolled ** (1 / 2.4) - 0.055)
+
+
+def to_linear(display: np.ndarray) -> np.ndarray:
+    """sRGB 0..1 -> scene linear, without undoing the roll-off of `to_display`: photos are read by this."""
+    return np.where(display <= 0.04045, display / 12.92, ((display + 0.055) / 1.055) ** 2.4)

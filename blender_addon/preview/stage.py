@@ -92,8 +92,8 @@ def aim(
     framing: Framing,
     azimuth: float,
     elevation: float = 0.0,
-    zoom: float = 1.0,
-    lift: float = 0.0,
+    zoom: float = 1.2,
+    lift: float = 0.08,
 ) -> None:
     """Look at the head from an angle at portrait distance; `lift` raises the target, in head heights."""
     distance = 1.3
