@@ -168,7 +168,6 @@ def _decode(data: bytes, name: str) -> tuple[Image.Image | np.ndarray, Image.Exi
             "too_small", f"{name} is only {width} x {height} px; use a photo of at least 256 px with the face in it."
         )
     _refuse_frames(image, name)
-    exif, icc = _exif(image), image.info.get("icc_profile")
     side = _working_side(width, height)
     if side < max(width, height):
         image.draft(None, (side, side))  # JPEG decodes straight to a smaller size; others ignore it
@@ -176,7 +175,8 @@ def _decode(data: bytes, name: str) -> tuple[Image.Image | np.ndarray, Image.Exi
         image.load()
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, Image.DecompressionBombError) as error:
         raise PhotoError("truncated", f"{name} is damaged or cut short; copy or export it again.") from error
-    if image.format in ("PNG", "TIFF") and (image.mode.startswith("I") or _is_deep_png(data)):
+    exif, icc = _exif(image), image.info.get("icc_profile")  # after loading: a PNG's EXIF may follow its pixels
+    if _is_deep(image, data):
         deep = _deep_pixels(data)
         if deep is not None:
             return _reduced_array(deep), exif, icc, (width, height)
@@ -214,8 +214,11 @@ def _working_side(width: int, height: int) -> int:
     return min(side, max(width, height))
 
 
-def _is_deep_png(data: bytes) -> bool:
-    return data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) > 24 and data[24] == 16  # IHDR's bit depth
+def _is_deep(image: Image.Image, data: bytes) -> bool:
+    """Whether the file holds 16 bits per channel."""
+    if image.format == "PNG":
+        return data[24] == 16  # IHDR's bit depth
+    return image.format == "TIFF" and 16 in np.atleast_1d(image.tag_v2.get(258, 8))  # BitsPerSample
 
 
 def _deep_pixels(data: bytes) -> np.ndarray | None:
