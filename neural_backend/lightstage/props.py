@@ -35,7 +35,8 @@ def eyeball(centre: np.ndarray, radius: float, gaze: tuple[float, float]) -> tup
     ring, sector = np.meshgrid(np.arange(rings), np.arange(sectors), indexing="ij")
     after = (sector + 1) % sectors
     quads = np.stack(
-        [ring * sectors + sector, (ring + 1) * sectors + sector, (ring + 1) * sectors + after, ring * sectors + after], -1
+        [ring * sectors + sector, (ring + 1) * sectors + sector, (ring + 1) * sectors + after, ring * sectors + after],
+        -1,
     ).reshape(-1, 4)
     return Surface(vertices, quads, uv[quads]), (p / iris).ravel()
 

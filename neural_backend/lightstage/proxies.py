@@ -1,7 +1,8 @@
 """MakeHuman's CC0 accessories (brows, lashes, hair, teeth, tongue) bound to its base mesh.
 
 An .mhclo file binds each vertex of an .obj to three base-mesh vertices by weights and an offset that scales with the
-base mesh. See MakeHuman's file format notes for "mhclo"; `delete_verts` and materials other than the texture are unused.
+base mesh. See MakeHuman's file format notes for "mhclo"; `delete_verts` and all of a material but its texture are
+unused.
 """
 
 from __future__ import annotations

@@ -26,23 +26,23 @@ log = logging.getLogger(__name__)
 
 README = """# Known heads
 
-Synthetic heads rendered with Cycles by `python -m neural_backend.lightstage.render_known_heads`; made of MakeHuman's CC0
-data, Blender's CC0 light probes and samples of Mien's own prior. No picture shows a real person.
+Synthetic heads rendered with Cycles by `python -m neural_backend.lightstage.render_known_heads`; made of MakeHuman's
+CC0 data, Blender's CC0 light probes and samples of Mien's own prior. No picture shows a real person.
 
 `<split>/<name>.jpg` is a picture and `<split>/<name>_alpha.png` its coverage (head, hair and shoulders). The truth is
 in `<split>/shard_NNNN.npz` (no pickle), arrays with one row per picture:
 
 - `name`, `size` (width, height), `K` [3, 3] pixels, `R` [3, 3] and `t` [3] metres: OpenCV camera from head frame, pixel
   centres at +0.5 (neural_backend.rendering.camera.Camera).
-- `vertices`, `neutral` [17595, 3] float32: the template's level-1 skin vertices (skin, mouth bag, sockets, nostrils), in
-  metres in the head's frame, with and without the expression. Both fit the picture exactly, lids pushed off the eyes.
+- `vertices`, `neutral` [17595, 3] float32: the template's level-1 skin vertices (skin, mouth bag, sockets, nostrils),
+  in metres in the head's frame, with and without the expression. Both fit the picture exactly, lids pushed off the eyes.
 - `expression` [52] ARKit weights; for MakeHuman heads they scale the template's displacements, as for ours.
 - `eyes` [2, 4] centre and radius of the eyeballs; `gaze` [2] radians to the subject's left and upwards.
 - `exposure` [3]: linear radiance times this, sRGB-encoded, is the JPEG (before noise in the calibration split).
 - `details`: JSON with split, kind, subject, view, lighting, expression, environment, seeds, targets or identity, look.
 
-Proof heads are MakeHuman's sculpted targets only; their seeds, skins and light probes are in no calibration picture. The
-pictures of one subject and view under 'soft' and 'hard' light share camera, face and look.
+Proof heads are MakeHuman's sculpted targets only; their seeds, skins and light probes are in no calibration picture.
+The pictures of one subject and view under 'soft' and 'hard' light share camera, face and look.
 
 Read it with `neural_backend.lightstage.known_heads.read_known_heads`.
 """
@@ -135,15 +135,15 @@ def take(
     return (np.clip(encoded, 0, 1) * 255 + 0.5).astype(np.uint8), (alpha[..., 0] * 255 + 0.5).astype(np.uint8), truth
 
 
-def render_shots(stage: Stage, shots: list[Shot], folder: Path) -> None:
-    """Render shots in order into shards of SHARD_SIZE, skipping shards that exist."""
+def render_shots(stage: Stage, shots: list[Shot], folder: Path, shard_size: int = SHARD_SIZE) -> None:
+    """Render shots in order into shards of `shard_size` pictures, skipping shards that exist."""
     folder.mkdir(parents=True, exist_ok=True)
-    for start in range(0, len(shots), SHARD_SIZE):
-        shard = folder / f"shard_{start // SHARD_SIZE:04d}.npz"
+    for start in range(0, len(shots), shard_size):
+        shard = folder / f"shard_{start // shard_size:04d}.npz"
         if shard.exists():
             continue
         rows, began = [], time.perf_counter()
-        for shot in shots[start : start + SHARD_SIZE]:
+        for shot in shots[start : start + shard_size]:
             cast = stage.casting.makehuman_subject if shot.kind == "makehuman" else stage.casting.prior_subject
             subject = cast(shot.subject_seed)
             posed = stage.casting.pose(subject, *draw_face(shot))
@@ -207,7 +207,9 @@ def main() -> None:
         shots = [shot for shot in shots if any(word in shot.name for word in arguments.only)]
     arguments.output.mkdir(parents=True, exist_ok=True)
     (arguments.output / "README.md").write_text(README, encoding="utf-8")
-    render_shots(stage, shots, arguments.output / arguments.split)
+    # The proof split's order asks every head for one view after the other: a shard per view is readable at once.
+    heads = len({shot.subject_seed for shot in shots})
+    render_shots(stage, shots, arguments.output / arguments.split, heads if proof else SHARD_SIZE)
 
 
 if __name__ == "__main__":

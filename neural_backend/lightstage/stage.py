@@ -1,7 +1,7 @@
 """The stage: one dressed, posed subject in Cycles, rendered to linear colour and alpha.
 
-Runs in a process of its own (`python -m neural_backend.lightstage.render_known_heads`); bpy is imported inside functions,
-so importing this module does not need Blender.
+Runs in a process of its own (`python -m neural_backend.lightstage.render_known_heads`); bpy is imported inside
+functions, so importing this module does not need Blender.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Stage:
         self.background = tree.nodes["Background"]
         tree.links.new(self.environment.outputs["Color"], self.background.inputs["Color"])
         self.mapping = mapping
-        # By default Cycles samples the probe at its own resolution, and building that table takes longer than a picture.
+        # By default Cycles samples the probe at its own resolution; making that table takes longer than a picture.
         world.cycles.sampling_method, world.cycles.sample_map_resolution = "MANUAL", 256
 
     @staticmethod

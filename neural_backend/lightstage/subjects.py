@@ -8,9 +8,10 @@ import numpy as np
 from scipy.interpolate import RBFInterpolator
 from scipy.spatial import cKDTree
 
+from ..geometry.similarity import align_points
 from ..head.template import HeadTemplate
 from ..protocol.arkit import ARKIT_INDEX
-from .makehuman import MakeHuman, similarity
+from .makehuman import MakeHuman
 from .proxies import Proxy, Surface
 
 #: Lids rest on the eyeball with this much room, metres.
@@ -122,8 +123,7 @@ class Casting:
     def in_jaw(self, subject: Subject, posed: Posed, surface: Surface, lower: np.ndarray) -> Surface:
         """Teeth and tongue: `lower` ([N] 0..1) follows the chin's rigid motion, the rest stays with the skull."""
         chin = self.chin
-        _, rotation, translation = similarity(subject.skin[chin], posed.skin[chin], with_scale=False)
-        moved = surface.vertices @ rotation.T + translation
+        moved = align_points(subject.skin[chin], posed.skin[chin], with_scale=False).apply(surface.vertices)
         return surface.moved(surface.vertices + lower[:, None] * (moved - surface.vertices))
 
     @property
