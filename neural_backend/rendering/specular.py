@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
+from ..geometry.normals import normalize
 from .light import MAX_DEGREE, band_factors, environment_directions, sample_environment, sh_basis, sh_degree
 
 #: Roughness (Principled's: alpha is its square) at which lobes are tabulated.
@@ -34,7 +35,7 @@ def _lobe(cosine: np.ndarray, roughness: float) -> np.ndarray:
 @cache
 def _lobe_table() -> Tensor:
     """[roughness, degree + 1] what the lobe leaves of each degree."""
-    nodes, weights = np.polynomial.legendre.leggauss(4096)
+    nodes, weights = np.polynomial.legendre.leggauss(600)
     table = []
     for roughness in ROUGHNESS_GRID:
         lobe = _lobe(nodes, roughness) * weights
@@ -89,12 +90,23 @@ def specular_albedo(f0: Tensor, roughness: Tensor, cosine_view: Tensor) -> Tenso
     grid = torch.stack([2 * cosine_view - 1, 2 * roughness - 1], -1)[None, :, None]
     table = _brdf_table().to(f0)[None]
     scale, bias = functional.grid_sample(table, grid, padding_mode="border", align_corners=False)[0, :, :, 0]
-    return f0 * scale[:, None] + bias[:, None]
+    # What reflects less than 2 % head on is a cavity or a matte surface, not a dielectric: no mirror at grazing angles.
+    return f0 * scale[:, None] + (f0 * 50).clamp_max(1) * bias[:, None]
 
 
 def reflect(view: Tensor, normal: Tensor) -> Tensor:
     """Mirror direction [N, 3] of the unit vector towards the eye."""
     return 2 * (view * normal).sum(-1, keepdim=True) * normal - view
+
+
+def lobe_direction(view: Tensor, normal: Tensor, roughness: Tensor) -> Tensor:
+    """Unit direction [N, 3] that the lobe is put around: rough lobes peak between the mirror direction and the normal.
+
+    Lagarde and de Rousiers, "Moving Frostbite to PBR", 2014, listing 21.
+    """
+    alpha = roughness.square().clamp(1e-4, 1 - 1e-4)[:, None]
+    share = (1 - alpha) * ((1 - alpha).sqrt() + alpha)
+    return normalize(torch.lerp(normal, reflect(view, normal), share))
 
 
 def prefiltered_sh(coefficients: Tensor, directions: Tensor, roughness: Tensor) -> Tensor:
@@ -152,6 +164,7 @@ def specular_occlusion(visibility: Tensor, directions: Tensor, roughness: Tensor
 __all__ = [
     "PrefilteredEnvironment",
     "band_factors",
+    "lobe_direction",
     "lobe_factors",
     "prefiltered_sh",
     "reflect",

@@ -47,17 +47,20 @@ def head(level: int = 1):
     kept = material_ids(lod) >= 0
     vertices = torch.from_numpy(template.vertices[lod.vertex_ids])
     triangles, triangle_uv = (torch.from_numpy(a[kept]) for a in (lod.triangles, lod.triangle_uv))
-    return vertices, triangles, torch.from_numpy(lod.uv), triangle_uv
+    solid = torch.from_numpy(material_ids(lod)[kept] > 0).long()  # eyes and teeth
+    return vertices, triangles, torch.from_numpy(lod.uv), triangle_uv, solid
 
 
 def look(vertices: torch.Tensor, size: int, yaw: float) -> TensorCamera:
+    """A portrait lens on the head, turned by `yaw` radians, on the vertices' device."""
     motion = torch.diag(torch.tensor([1.0, -1, -1, 1])) @ rigid_motion(torch.tensor([0.0, yaw, 0.0]), torch.zeros(3))
-    middle = (vertices.amin(0) + vertices.amax(0)) / 2 + torch.tensor([0.0, 0.02, 0.0])
+    middle = ((vertices.amin(0) + vertices.amax(0)) / 2).cpu() + torch.tensor([0.0, 0.02, 0.0])
     motion[:3, 3] = torch.tensor([0.0, 0.0, 0.85]) - motion[:3, :3] @ middle
-    return TensorCamera(size, size, intrinsics_matrix(torch.tensor(2.4 * size), size, size), motion)
+    intrinsics = intrinsics_matrix(torch.tensor(2.4 * size), size, size)
+    return TensorCamera(size, size, intrinsics.to(vertices), motion.to(vertices))
 
 
-def cycles(vertices, triangles, normals, environment, camera, case, samples, folder: Path) -> torch.Tensor:
+def cycles(vertices, triangles, solid, normals, environment, camera, case, samples, folder: Path) -> torch.Tensor:
     """[H, W, 4] linear premultiplied."""
     f0, roughness, scatters = CASES[case]
     scene, out = folder / "scene.npz", folder / "out.exr"
@@ -65,6 +68,7 @@ def cycles(vertices, triangles, normals, environment, camera, case, samples, fol
         scene,
         vertices=vertices.numpy(),
         triangles=triangles.numpy(),
+        solid=solid.numpy(),
         normals=normals.numpy(),
         environment=environment.numpy(),
         intrinsics=camera.intrinsics.numpy(),
@@ -115,7 +119,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, help="keep Cycles' pictures here and use them again")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    vertices, triangles, uv, triangle_uv = head()
+    vertices, triangles, uv, triangle_uv, solid = head()
     normals = vertex_normals(vertices, triangles)
     transfer = compute_transfer(vertices, triangles, normals, degree=4, bounces=3)
     diffusion = SurfaceDiffusion(vertices.numpy(), triangles.numpy(), RADIUS_MM)
@@ -133,9 +137,10 @@ def main() -> None:
                 triangles,
                 uv,
                 triangle_uv,
-                Material.uniform(SKIN, f0, roughness, scatters),
+                [Material.uniform(SKIN, f0, roughness, wanders) for wanders in (scatters, False)],
                 camera,
                 light,
+                triangle_material=solid,
                 transfer=transfer,
                 subsurface=diffusion if scatters else None,
                 supersample=2,
@@ -147,7 +152,7 @@ def main() -> None:
             else:
                 with tempfile.TemporaryDirectory() as folder:
                     reference = cycles(
-                        vertices, triangles, normals, environment, camera, case, options.samples, Path(folder)
+                        vertices, triangles, solid, normals, environment, camera, case, options.samples, Path(folder)
                     )
                 if cached:
                     options.cache.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,7 @@
 python cycles_reference.py SCENE.npz OUT.exr
 
 The .npz holds vertices, triangles, normals, environment (lat-long as in rendering.light), intrinsics, camera_from_head,
-width, height, albedo [3], f0, roughness, radius_mm [3], bounces, samples.
+width, height, albedo [3], f0, roughness, radius_mm [3], solid [F] (1 where light does not wander), bounces, samples.
 """
 
 import sys
@@ -25,11 +25,14 @@ def main(scene_file: str, out: str) -> None:
     mesh = bpy.data.meshes.new("head")
     triangles = data["triangles"]
     a, b, c = triangles.T
-    triangles = triangles[(a != b) & (b != c) & (c != a)]  # Blender falls over faces that repeat a corner
+    whole = (a != b) & (b != c) & (c != a)  # Blender falls over faces that repeat a corner
+    triangles = triangles[whole]
     mesh.from_pydata((data["vertices"] @ to_blender.T).tolist(), [], triangles.tolist())
     mesh.shade_smooth()
     mesh.normals_split_custom_set_from_vertices((data["normals"] @ to_blender.T).tolist())
-    mesh.materials.append(_material(bpy, data))
+    mesh.materials.append(_material(bpy, data, data["radius_mm"]))
+    mesh.materials.append(_material(bpy, data, np.zeros(3)))
+    mesh.polygons.foreach_set("material_index", data["solid"][whole].astype(np.int32))
     scene.collection.objects.link(bpy.data.objects.new("head", mesh))
 
     environment = np.roll(data["environment"], data["environment"].shape[1] // 4, axis=1)
@@ -62,7 +65,8 @@ def main(scene_file: str, out: str) -> None:
     scene.render.resolution_percentage = 100
     scene.render.film_transparent = True
     scene.cycles.samples = int(data["samples"])
-    scene.cycles.use_denoising = False
+    scene.cycles.use_denoising = True  # leaves the samples' noise out of the comparison
+    scene.cycles.denoiser = "OPENIMAGEDENOISE"
     scene.cycles.use_adaptive_sampling = False
     scene.cycles.seed = 1
     scene.cycles.pixel_filter_type = "BOX"
@@ -77,7 +81,7 @@ def main(scene_file: str, out: str) -> None:
     bpy.ops.render.render(write_still=True)
 
 
-def _material(bpy, data):
+def _material(bpy, data, radius):
     material = bpy.data.materials.new("skin")
     material.use_nodes = True
     tree = material.node_tree
@@ -94,7 +98,6 @@ def _material(bpy, data):
     node.inputs["Roughness"].default_value = float(data["roughness"])
     root = float(data["f0"]) ** 0.5
     node.inputs["IOR"].default_value = (1 + root) / (1 - root)
-    radius = data["radius_mm"]
     if radius.max() > 0:
         node.subsurface_method = "RANDOM_WALK"
         node.inputs["Subsurface Weight"].default_value = 1.0
