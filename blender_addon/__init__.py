@@ -5,13 +5,13 @@ from __future__ import annotations
 
 def register() -> None:
     from . import panels
-    from .register import register_classes
+    from .registration import register_classes
 
     register_classes(panels.CLASSES)
 
 
 def unregister() -> None:
     from . import panels
-    from .register import unregister_classes
+    from .registration import unregister_classes
 
     unregister_classes(panels.CLASSES)

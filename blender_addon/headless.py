@@ -15,6 +15,7 @@ import importlib
 import json
 import logging
 import os
+import shutil
 import sys
 import traceback
 import types
@@ -127,5 +128,7 @@ def main(arguments: list[str]) -> int:
 
 if __name__ == "__main__":
     status = main(sys.argv[1:])
+    if "bpy" in sys.modules:
+        shutil.rmtree(sys.modules["bpy"].app.tempdir, ignore_errors=True)  # what an orderly exit would do
     sys.stderr.flush()
     os._exit(status)  # bpy 4.2 may crash while the interpreter shuts down

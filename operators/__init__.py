@@ -10,12 +10,12 @@ def _classes() -> tuple[type, ...]:
 
 
 def register() -> None:
-    from ..blender_addon.register import register_classes
+    from ..blender_addon.registration import register_classes
 
     register_classes(_classes())
 
 
 def unregister() -> None:
-    from ..blender_addon.register import unregister_classes
+    from ..blender_addon.registration import unregister_classes
 
     unregister_classes(_classes())

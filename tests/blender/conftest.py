@@ -103,6 +103,7 @@ def pytest_sessionfinish(session, exitstatus):
 def pytest_unconfigure(config):
     shutil.rmtree(_SCRATCH, ignore_errors=True)
     if bpy.app.version < (4, 3, 0):  # bpy 4.2 may crash while the interpreter shuts down
+        shutil.rmtree(bpy.app.tempdir, ignore_errors=True)
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(_status[0])

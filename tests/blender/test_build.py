@@ -124,7 +124,8 @@ def test_turning_the_head_bone_turns_the_head(built):
     for index, name in enumerate(package.joint_names):
         pose = head.rig.pose.bones[name]
         matrix = np.array(pose.matrix @ pose.bone.matrix_local.inverted())
-        expected += level.joint_weights[:, index : index + 1] * (rest @ matrix[:3, :3].T + matrix[:3, 3])
+        weight = level.joint_weights[:, index : index + 1] / level.joint_weights.sum(1, keepdims=True)
+        expected += weight * (rest @ matrix[:3, :3].T + matrix[:3, 3])
     evaluated = head.head.evaluated_get(bpy.context.evaluated_depsgraph_get())
     np.testing.assert_allclose(positions(evaluated.data.vertices), expected, atol=2e-5)
     assert np.abs(expected - rest).max() > 0.02

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bpy
+import numpy as np
 
 from ..images import load_map
 from ..package import Package, PackageError
@@ -22,8 +23,6 @@ def build_materials(package: Package, head_name: str, pack: bool) -> list[bpy.ty
     Raises:
         PackageError: a map is missing or damaged, or the package names a texture set that this version does not know.
     """
-    level = package.levels[-1]
-    has_cornea = any(package.texture_sets[part] == "cornea" for part in set(level.part.tolist()))
     materials = []
     for texture_set in package.set_names:
         images = {
@@ -34,7 +33,7 @@ def build_materials(package: Package, head_name: str, pack: bool) -> list[bpy.ty
         if texture_set == "skin":
             material = build_skin(name, images)
         elif texture_set == "eye":
-            material = build_eyeball(name, images, under_cornea=has_cornea)
+            material = build_eyeball(name, images, _cornea_radius(package))
         elif texture_set == "cornea":
             material = build_cornea(name)
         elif texture_set == "mouth":
@@ -50,6 +49,14 @@ def build_materials(package: Package, head_name: str, pack: bool) -> list[bpy.ty
         material[SET_PROPERTY] = texture_set
         materials.append(material)
     return materials
+
+
+def _cornea_radius(package: Package) -> float:
+    """How far the cornea reaches from the middle of its UV, which is laid over the eye's."""
+    level = package.levels[-1]
+    corneas = [index for index, texture_set in enumerate(package.texture_sets) if texture_set == "cornea"]
+    uv = level.uv[level.face_uv[np.isin(level.part, corneas)]]
+    return float(np.linalg.norm(uv - 0.5, axis=-1).max()) if len(uv) else 0.0
 
 
 def map_image(material: bpy.types.Material, map_name: str) -> bpy.types.Image | None:

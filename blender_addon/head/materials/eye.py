@@ -10,8 +10,12 @@ CORNEA_IOR = 1.376
 TEAR_IOR = 1.336
 
 
-def build_eyeball(name: str, images: dict[str, bpy.types.Image], under_cornea: bool) -> bpy.types.Material:
-    """Sclera and iris. Without a cornea over it the ball carries the wet film itself, as a coat."""
+def build_eyeball(name: str, images: dict[str, bpy.types.Image], cornea_radius: float) -> bpy.types.Material:
+    """Sclera and iris. What no cornea covers carries the wet film itself, as a coat.
+
+    Args:
+        cornea_radius: of the cornea's rim in the eye's UV, whose middle is the pupil; 0 when the head has no cornea.
+    """
     nodes = Nodes(name)
     shader = nodes.add(
         "BsdfPrincipled",
@@ -23,7 +27,7 @@ def build_eyeball(name: str, images: dict[str, bpy.types.Image], under_cornea: b
         Subsurface_Weight=0.25,
         Subsurface_Radius=(1.0, 0.5, 0.35),
         Subsurface_Scale=0.0015,
-        Coat_Weight=0.0 if under_cornea else 1.0,
+        Coat_Weight=1.0,
         Coat_Roughness=0.03,
         Coat_IOR=CORNEA_IOR,
     )
@@ -37,6 +41,21 @@ def build_eyeball(name: str, images: dict[str, bpy.types.Image], under_cornea: b
         node = nodes.image(images["normal"], (-700, -300), "normal")
         tangent = nodes.add("NormalMap", (-320, -300), label="Normal", Color=node.outputs["Color"])
         nodes.link(tangent.outputs["Normal"], shader.inputs["Normal"])
+    if cornea_radius > 0.0:  # else the iris would have two highlights, its own and the cornea's
+        place = nodes.add("UVMap", (-1100, -600))
+        radius = nodes.add("VectorMath", (-900, -600), label="From pupil", settings={"operation": "DISTANCE"})
+        nodes.link(place.outputs["UV"], radius.inputs[0])
+        radius.inputs[1].default_value = (0.5, 0.5, 0.0)
+        film = nodes.add(
+            "MapRange",
+            (-700, -600),
+            label="Film outside the cornea",
+            settings={"interpolation_type": "SMOOTHSTEP"},
+            Value=radius.outputs["Value"],
+            From_Min=0.94 * cornea_radius,
+            From_Max=1.02 * cornea_radius,
+        )
+        nodes.link(film.outputs["Result"], shader.inputs["Coat Weight"])
     nodes.output(shader.outputs["BSDF"], (320, 0))
     return nodes.material
 

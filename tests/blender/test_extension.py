@@ -1,0 +1,158 @@
+"""The extension as users get it: validated, built, installed, enabled and disabled; its operators and its sidebar."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import addon_utils
+import bpy
+import pytest
+from conftest import ROOT
+
+COMMAND = Path(bpy.utils.system_resource("SCRIPTS")) / "addons_core" / "bl_pkg" / "cli" / "blender_ext.py"
+
+
+def run_tool(*arguments: str) -> str:
+    done = subprocess.run([sys.executable, str(COMMAND), *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory) -> Path:
+    run_tool("validate", str(ROOT))
+    folder = tmp_path_factory.mktemp("built")
+    run_tool("build", "--source-dir", str(ROOT), "--output-dir", str(folder))
+    (built,) = folder.glob("*.zip")
+    return built
+
+
+def test_archive_holds_blenders_half_and_no_more(archive):
+    names = zipfile.ZipFile(archive).namelist()
+    assert {"__init__.py", "blender_manifest.toml", "blender_addon/headless.py", "operators/__init__.py"} <= set(names)
+    assert "neural_backend/protocol/arkit.py" in names
+    allowed = ("blender_addon/", "operators/", "neural_backend/protocol/", "neural_backend/__init__.py")
+    others = [name for name in names if not name.startswith(allowed) and "/" in name]
+    assert not others
+    assert not [name for name in names if name.endswith((".safetensors", ".pyc", ".md")) and "LICEN" not in name]
+    assert archive.stat().st_size < 1_000_000
+
+
+def test_installed_archive_builds_a_head(archive, package_path):
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    preferences = bpy.context.preferences
+    repository = next((entry for entry in preferences.extensions.repos if entry.module == "user_default"), None)
+    assert repository is not None
+    bpy.ops.extensions.package_install_files(
+        filepath=str(archive), repo=repository.module, enable_on_install=True, overwrite=True
+    )
+    module = f"bl_ext.{repository.module}.mien"
+    assert module in preferences.addons.keys()  # the operator says FINISHED whatever happens
+    assert bpy.ops.mien.import_head(filepath=str(package_path)) == {"FINISHED"}
+    assert any(len(mesh.shape_keys.key_blocks) == 53 for mesh in bpy.data.meshes)
+    addon_utils.disable(module, default_set=True)
+
+
+def test_three_times_on_and_off(extension):
+    before = {name for name in dir(bpy.types) if name.startswith("MIEN_")}
+    assert len(before) >= 12
+    for _ in range(3):
+        addon_utils.disable(extension.__name__, default_set=True)
+        assert not [name for name in dir(bpy.types) if name.startswith("MIEN_")]
+        assert addon_utils.enable(extension.__name__, default_set=True)
+        assert {name for name in dir(bpy.types) if name.startswith("MIEN_")} == before
+
+
+def test_a_failed_registration_leaves_nothing(load):
+    registration = load("blender_addon.registration")
+    place = {"bl_space_type": "VIEW_3D", "bl_region_type": "UI", "bl_label": "Good", "draw": lambda self, context: None}
+    good = type("MIEN_PT_good", (bpy.types.Panel,), place)
+    bad = type("MIEN_PT_bad", (), {})
+    with pytest.raises((TypeError, ValueError, RuntimeError)):
+        registration.register_classes([good, bad])
+    assert not hasattr(bpy.types, "MIEN_PT_good")
+
+
+def test_import_is_one_undo_step(extension, package_path):
+    bpy.ops.ed.undo_push(message="before")
+    assert bpy.ops.mien.import_head("EXEC_DEFAULT", True, filepath=str(package_path)) == {"FINISHED"}
+    assert len(bpy.data.meshes) == 2
+    bpy.ops.ed.undo()
+    assert not bpy.data.meshes and not bpy.data.armatures and not bpy.data.objects
+    bpy.ops.ed.redo()
+    assert len(bpy.data.meshes) == 2
+    assert any(thing.get("mien_role") == "head" for thing in bpy.data.objects)
+
+
+def test_import_says_what_is_wrong(extension, tmp_path):
+    with pytest.raises(RuntimeError, match="not a head package"):
+        bpy.ops.mien.import_head(filepath=str(tmp_path))
+    assert not bpy.data.objects
+
+
+@pytest.mark.parametrize("kind", ["fbx", "glb"])
+def test_export_operators_write(built, tmp_path, kind):
+    path = tmp_path / f"head.{kind}"
+    assert getattr(bpy.ops.mien, f"export_{kind}")(filepath=str(path)) == {"FINISHED"}
+    assert path.stat().st_size > 100_000
+
+
+def test_export_needs_a_head(extension):
+    assert not bpy.ops.mien.export_fbx.poll()
+    assert not bpy.ops.mien.reset_expression.poll()
+
+
+def test_photo_button_shows_the_photo(built):
+    head, package = built
+    assert bpy.ops.mien.show_photo(camera=head.cameras[1].name) == {"FINISHED"}
+    scene = bpy.context.scene
+    assert scene.camera == head.cameras[1]
+    assert (scene.render.resolution_x, scene.render.resolution_y) == (
+        package.photos[1].width,
+        package.photos[1].height,
+    )
+    blocks = head.head.data.shape_keys.key_blocks
+    assert blocks["mouthSmileLeft"].value == pytest.approx(0.7)
+    assert bpy.ops.mien.reset_expression() == {"FINISHED"}
+    assert all(block.value == 0 for block in blocks if block.name != "Basis")
+
+
+class RecordingLayout:
+    """Stands in for the layout that only a window can make; keeps what a panel draws."""
+
+    def __init__(self):
+        self.sliders, self.operators = [], []
+
+    def column(self, **_):
+        return self
+
+    row = column
+
+    def label(self, **_):
+        pass
+
+    def operator(self, idname, **_):
+        self.operators.append(idname)
+        return type("Properties", (), {})()
+
+    def prop(self, data, name, **_):
+        assert hasattr(data, name)
+        self.sliders.append(data.name)
+
+
+def test_sidebar_offers_every_slider_once(built, load):
+    panels = load("blender_addon.panels")
+    names = load("neural_backend.protocol.arkit").ARKIT_NAMES
+    layout = RecordingLayout()
+    for panel in panels.CLASSES:
+        assert not hasattr(panel, "poll") or panel.poll(bpy.context)
+        panel.draw(type("Panel", (), {"layout": layout})(), bpy.context)
+    assert sorted(layout.sliders) == sorted(names)
+    for idname in layout.operators:
+        group, name = idname.split(".")
+        assert hasattr(getattr(bpy.ops, group), name)
+        getattr(getattr(bpy.ops, group), name).get_rna_type()  # raises for an operator that does not exist
+    assert {"mien.import_head", "mien.export_fbx", "mien.export_glb", "mien.show_photo"} <= set(layout.operators)
