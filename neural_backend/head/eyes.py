@@ -10,13 +10,14 @@ import numpy as np
 BALL_RADIUS = 12.0e-3
 CORNEA_RADIUS = 7.8e-3
 LIMBUS_RADIUS = 5.9e-3
+PUPIL_RADIUS = 1.9e-3
 #: How far the gaze turns at weight 1 of an eyeLook shape: up, down, towards the nose, away from it.
 GAZE_UP, GAZE_DOWN, GAZE_IN, GAZE_OUT = np.radians([25.0, 28.0, 30.0, 30.0])
 
 _SULCUS = 0.12e-3  # the width over which cornea and sclera melt into each other
 _TEAR_FILM = 0.03e-3  # the cap's rim stands this far over the sclera
 # The map of the eye: iris and pupil are flat out to the limbus, the sclera is laid around them.
-_MAP_LIMBUS = 0.22
+MAP_LIMBUS = 0.22
 _MAP_RIM = 0.49
 
 
@@ -25,7 +26,7 @@ def _sphere_height(radius: np.ndarray, sphere_radius: float) -> np.ndarray:
 
 
 def cornea_height(radius: np.ndarray) -> np.ndarray:
-    """Height [n] along the axis of the outer surface of the eye at a distance [n] from the axis: cornea, then sclera."""
+    """Height [n] of the eye's outer surface along its axis at a distance [n] from it: cornea, then sclera."""
     sclera = _sphere_height(radius, BALL_RADIUS) + _TEAR_FILM
     limbus = np.sqrt(BALL_RADIUS**2 - LIMBUS_RADIUS**2)
     cornea = limbus - np.sqrt(CORNEA_RADIUS**2 - LIMBUS_RADIUS**2) + _sphere_height(radius, CORNEA_RADIUS)
@@ -44,8 +45,8 @@ def eye_map_radius(radius: np.ndarray, height: np.ndarray) -> np.ndarray:
     angle = np.arctan2(radius, height)
     start = np.arcsin(LIMBUS_RADIUS / BALL_RADIUS)
     outside = np.clip((angle - start) / (np.pi - start), 0.0, 1.0)
-    sclera = _MAP_LIMBUS + (_MAP_RIM - _MAP_LIMBUS) * (1 - (1 - outside) ** 1.5)
-    flat = _MAP_LIMBUS * radius / LIMBUS_RADIUS
+    sclera = MAP_LIMBUS + (_MAP_RIM - MAP_LIMBUS) * (1 - (1 - outside) ** 1.5)
+    flat = MAP_LIMBUS * radius / LIMBUS_RADIUS
     return np.where((radius <= LIMBUS_RADIUS) & (height > 0), flat, sclera)
 
 
@@ -70,7 +71,7 @@ def gaze_of(name: str) -> tuple[float, float] | None:
 
 
 def surface_radius(direction: np.ndarray, gaze: np.ndarray, scale: float = 1.0) -> np.ndarray:
-    """Distance [n] of the eye's outer surface from its centre along unit directions [n, 3], looking along `gaze` [3]."""
+    """Distance [n] of the eye's outer surface from its centre along unit directions [n, 3], for one `gaze` [3]."""
     cosine = direction @ gaze
     limbus = np.sqrt(BALL_RADIUS**2 - LIMBUS_RADIUS**2)
     centre = limbus - np.sqrt(CORNEA_RADIUS**2 - LIMBUS_RADIUS**2)  # of the cornea's sphere, on the axis

@@ -1,8 +1,9 @@
 """The dental arches: where each tooth stands and how it leans.
 
-Crown sizes are the textbook means of permanent teeth (mesiodistal width, height, labiolingual depth, width at the neck).
-The arch curves and the occlusal heights were measured on ICT FaceKit's neutral teeth (MIT), in the head's frame, and
-eased back by half a millimetre so that they stay behind the lips. Millimetres, the left side; the right is its mirror.
+Crown sizes are the textbook means of permanent teeth (mesiodistal width, height, labiolingual depth, neck width).
+The arch curves and the occlusal heights were measured on ICT FaceKit's neutral teeth (MIT), in the head's frame,
+and eased back by half a millimetre so that they stay behind the lips. Millimetres, the left side; the right is its
+mirror.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from scipy.interpolate import CubicSpline
 TEETH_PER_SIDE = 7
 #: Where the mouth's frame begins: every depth below is measured from here (the middle between the first incisors).
 _UPPER_ARCH = np.array(
-    [[4.3, 105.0], [10.8, 101.8], [15.9, 96.2], [19.3, 89.2], [21.8, 82.3], [24.0, 74.0], [25.6, 65.0]]
+    [[4.3, 105.6], [10.9, 102.3], [16.0, 96.5], [19.3, 89.3], [21.8, 82.3], [24.0, 74.0], [25.6, 65.0]]
 )
 _LOWER_ARCH = np.array(
-    [[2.7, 103.4], [8.0, 101.6], [13.1, 96.9], [16.8, 90.2], [19.2, 83.4], [21.6, 74.8], [23.4, 64.8]]
+    [[2.7, 103.1], [8.0, 101.3], [13.1, 96.7], [16.8, 90.2], [19.2, 83.4], [21.6, 74.8], [23.4, 64.8]]
 )
 
 

@@ -24,12 +24,13 @@ from .lashes import VERTICES_PER_LASH, build_lashes
 from .piece import Piece
 from .tear_line import build_caruncle, build_tear_line
 from .teeth import build_teeth
-from .tongue import build_tongue, protruding
+from .tongue import Sweep, build_tongue, protruding
 
 #: Parts that the lower jaw carries.
 JAW_PARTS = ("teeth_lower", "gums_lower", "tongue")
 MOUTH_PARTS = ("teeth_upper", "teeth_lower", "gums_upper", "gums_lower", "tongue")
 # Loops of the mouth whose motion teeth and gums follow, and their weight: mostly the inside of the lips.
+_LOWER_EDGE = np.array([[0.0, -0.0342, 0.1031]])  # between the lower incisors
 _MOUTH_LOOPS = {5: 0.5, 7: 1.0, 9: 1.0, 10: 1.0, 11: 1.0, 12: 1.0, 13: 0.5, 15: 0.3}
 
 
@@ -153,7 +154,8 @@ def _mouth(skin: SkinTemplate) -> list[_Bound]:
     solve = np.linalg.solve(normal, (design * weight[:, None]).T)  # [4, anchors]
     affine = np.einsum("an,knc->kac", solve, skin.identity[:, anchors].astype(np.float64))  # [K, 4, 3]
 
-    tongue, out = build_tongue(_tongue_path(skin))
+    dropped = _jaw_share(skin, "tongueOut")  # how far tongueOut opens the jaw
+    tongue, out = build_tongue(_tongue_path(skin, dropped))
     result = []
     for piece in (build_teeth(True), build_teeth(False), build_gums(True), build_gums(False), tongue):
         points = piece.vertices
@@ -162,6 +164,7 @@ def _mouth(skin: SkinTemplate) -> list[_Bound]:
         if piece.part in JAW_PARTS:
             for name, motion in JAW_MOTIONS.items():
                 arkit[ARKIT_INDEX[name]] = motion.displacement(points)
+            arkit[ARKIT_INDEX["tongueOut"]] = dropped * arkit[ARKIT_INDEX["jawOpen"]]
         if piece.part == "tongue":
             arkit[ARKIT_INDEX["tongueOut"]] = out
         joint = "jaw" if piece.part in JAW_PARTS else "head"
@@ -169,7 +172,15 @@ def _mouth(skin: SkinTemplate) -> list[_Bound]:
     return result
 
 
-def _tongue_path(skin: SkinTemplate):
+def _jaw_share(skin: SkinTemplate, name: str) -> float:
+    """How much of jawOpen a shape of the skin holds, by the chin, which moves with the jaw."""
+    lower_lip = skin.vertices[skin.curves[1]["mouth_02"], 1].min()
+    chin = (skin.vertices[:, 1] < lower_lip - 0.012) & (skin.vertices[:, 2] > 0.06)
+    jaw, shape = (skin.arkit[ARKIT_INDEX[key]][chin].astype(np.float64) for key in ("jawOpen", name))
+    return float(np.clip((jaw * shape).sum() / max((jaw**2).sum(), 1e-12), 0.0, 1.0))
+
+
+def _tongue_path(skin: SkinTemplate, dropped: float) -> Sweep:
     """The way out through the lips as the skin's own tongueOut opens them."""
     shaped = skin.vertices + skin.arkit[ARKIT_INDEX["tongueOut"]]
     loop = skin.curves[1]["mouth_08"]
@@ -180,7 +191,7 @@ def _tongue_path(skin: SkinTemplate):
         passage_y=(upper[1] + lower[1]) / 2,
         passage_z=(upper[2] + lower[2]) / 2,
         passage_half_height=opening / 2 - 0.4,
-        lower_edge_y=-34.2,
+        lower_edge_y=-34.2 + dropped * 1000 * JAW_MOTIONS["jawOpen"].displacement(_LOWER_EDGE)[0, 1],
     )
 
 
@@ -229,7 +240,7 @@ def _assembled(bound: list[_Bound], positions: np.ndarray, position_modes: np.nd
 
 
 def _mirror(pieces: list[Piece], starts: np.ndarray) -> np.ndarray:
-    """[A] the vertex on the other side. A piece of one side has its twin, in the same order; others mirror themselves."""
+    """[A] the vertex on the other side: in the twin of a piece of one side, in a piece of both sides itself."""
     result = np.empty(starts[-1], np.int64)
     flip = np.array([-1.0, 1.0, 1.0])
     for piece, start in zip(pieces, starts[:-1], strict=True):
@@ -245,8 +256,8 @@ def _mirror(pieces: list[Piece], starts: np.ndarray) -> np.ndarray:
         distance, twin = cKDTree(piece.vertices).query(reflected)
         if distance.max() > 1e-6 or not np.array_equal(twin[twin], np.arange(len(twin))):
             raise ValueError(
-                f"The anatomy is not mirror symmetric: {piece.part} is {distance.max() * 1e3:.4f} mm from its own mirror "
-                "image. Symmetrise the skin before building."
+                f"The anatomy is not mirror symmetric: {piece.part} is {distance.max() * 1e3:.4f} mm from its own "
+                "mirror image. Symmetrise the skin before building."
             )
         result[start : start + len(reflected)] = start + twin
     return result

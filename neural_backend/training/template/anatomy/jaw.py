@@ -1,7 +1,7 @@
 """How the lower jaw moves in the ARKit shapes: one rigid motion a shape, the same for teeth, gum and tongue.
 
-Measured on ICT FaceKit's lower teeth (MIT), which move rigidly to within 0.2 mm in each of these shapes. Millimetres and
-degrees in the head's frame.
+Measured on ICT FaceKit's lower teeth (MIT), which move rigidly to within 0.2 mm in each of these shapes.
+Millimetres and degrees in the head's frame.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Eyelashes: thin tapering ribbons of quads that grow from the front edge of the lids.
 
-Numbers follow real lashes: some 90-150 on the upper lid in two or three uneven rows, 8-10 mm long and curled up; half as
-many on the lower lid, 4-6 mm; fanned away from the middle and gathered into small groups at their tips. Ribbons are
-twisted alternately, so that some face the viewer from every side.
+Numbers follow real lashes: some 90-150 on the upper lid in two or three uneven rows, 8-10 mm long and curled up;
+half as many on the lower lid, 4-6 mm; fanned away from the middle and gathered into small groups at their tips.
+Ribbons are twisted alternately, so that some face the viewer from every side.
 """
 
 from __future__ import annotations

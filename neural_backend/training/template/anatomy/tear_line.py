@@ -58,7 +58,7 @@ def build_tear_line(vertices: np.ndarray, curves: LidCurves, centre: np.ndarray)
 
 
 def build_caruncle(vertices: np.ndarray, curves: LidCurves, centre: np.ndarray, part: str) -> Piece:
-    """The pink lump in the inner corner: a sheet between both lids that bulges forward and dips under the eye's surface.
+    """The pink lump in the inner corner: a sheet between both lids that bulges and dips under the eye's surface.
 
     It uses a corner of the eye's UV square that the round map of the ball leaves free.
     """

@@ -35,7 +35,7 @@ _LINGUAL = {
     "molar": (0.43, 0.46, 0.50, 0.50, 0.45, 0.41, 0.36),
 }
 # Height at which the crown is widest, and how much it narrows from there to the edge.
-_CONTACT = {"incisor": (0.82, 0.07), "canine": (0.68, 0.26), "premolar": (0.66, 0.14), "molar": (0.62, 0.10)}
+_CONTACT = {"incisor": (0.74, 0.05), "canine": (0.62, 0.24), "premolar": (0.60, 0.14), "molar": (0.58, 0.10)}
 # How far the neck rises towards the edge between the teeth, in millimetres.
 _NECK_CURVE = {"incisor": 2.3, "canine": 2.0, "premolar": 1.0, "molar": 0.5}
 _EXPONENT = {"incisor": 2.5, "canine": 2.3, "premolar": 2.5, "molar": 3.0}
@@ -45,7 +45,7 @@ def _edge_height(crown: Crown, u: np.ndarray, d: np.ndarray) -> np.ndarray:
     """How far the edge lies below its highest point, in millimetres (<= 0), at distal u and labial d, both -1..1."""
     if crown.kind == "incisor":
         mesial, distal = np.maximum(-u - 0.62, 0), np.maximum(u - 0.45, 0)
-        return -(2.2 * mesial**2 + 2.4 * distal**2) - 0.10 * np.abs(u)
+        return -(2.0 * mesial**2 + 2.0 * distal**2) - 0.06 * np.abs(u)
     if crown.kind == "canine":
         return -np.where(u < 0, 1.7 * np.sqrt(u**2 + 0.02), 2.5 * np.sqrt(u**2 + 0.02)) + 0.2
     bump = lambda cu, cd, su, sd: np.exp(-(((u - cu) / su) ** 2) - ((d - cd) / sd) ** 2)  # noqa: E731
@@ -69,7 +69,7 @@ def cross_section(crown: Crown, height: np.ndarray) -> tuple[np.ndarray, np.ndar
     """Half width, labial and lingual distance from the axis, in millimetres, at fractions [n] of the crown's height."""
     height = np.asarray(height, float)
     contact, narrowing = _CONTACT[crown.kind]
-    rise = np.sin(np.pi / 2 * np.clip(height / contact, 0, 1)) ** 0.9
+    rise = np.sin(np.pi / 2 * np.clip(height / contact, 0, 1)) ** 0.72
     half = crown.neck / 2 + (crown.width - crown.neck) / 2 * rise
     half = half * (1 - narrowing * np.clip((height - contact) / (1 - contact), 0, 1) ** 2)
     half = half * (1 + 0.25 * np.minimum(height, 0))

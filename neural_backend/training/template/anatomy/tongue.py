@@ -1,4 +1,4 @@
-"""The tongue: a tube of quads swept along a spine, once at rest behind the lower teeth and once out through the lips."""
+"""The tongue: a tube of quads swept along a spine, at rest behind the lower teeth and again out through the lips."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from .piece import Piece, fan_triangles, grid_quads
+from .piece import Piece, fan_triangles, grid_quads, reversed_winding
 
 AROUND = 16
 RINGS = 17
@@ -27,13 +27,16 @@ class Sweep:
         chord = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(self.spine, axis=0), axis=1))])
         chord /= chord[-1]
         # Rings crowd towards the tip, where the outline turns.
-        at = 1 - (1 - np.linspace(0, 1, RINGS + 1)) ** 1.25
+        at = 1 - (1 - np.linspace(0, 1, RINGS + 1)) ** 1.8
         spine = PchipInterpolator(chord, self.spine)(at)
         tangent = PchipInterpolator(chord, self.spine)(at, 1)
         tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
         normal = np.stack([tangent[:, 1], -tangent[:, 0]], 1)  # (y, z), upwards for a spine that runs forward
         width = PchipInterpolator(chord, self.half_width)(at)
         height = PchipInterpolator(chord, self.half_height)(at)
+        # The tip is round: the last part closes like an ellipse.
+        close = np.sqrt(np.maximum(1 - np.clip((at - 0.80) / 0.20, 0, 1) ** 2, 0))
+        width, height = width * close, height * np.maximum(close, 0.35)
         angle = 2 * np.pi * np.arange(AROUND) / AROUND - np.pi / 2  # from the middle of the underside
         cos, sin = np.cos(angle), np.sin(angle)
         across = np.sign(cos) * np.abs(cos) ** 0.85  # a slightly square section
@@ -51,8 +54,8 @@ REST = Sweep(
     spine=np.array(
         [[-56.0, 30.0], [-49.0, 42.0], [-43.5, 56.0], [-41.0, 70.0], [-41.0, 82.0], [-41.3, 91.0], [-41.0, 97.6]]
     ),
-    half_width=np.array([15.0, 16.5, 17.0, 15.8, 13.8, 10.5, 4.0]),
-    half_height=np.array([11.0, 11.5, 11.0, 9.0, 6.5, 4.2, 1.6]),
+    half_width=np.array([15.0, 16.5, 17.0, 15.8, 14.4, 12.6, 10.5]),
+    half_height=np.array([11.0, 11.5, 11.0, 9.0, 6.5, 4.4, 2.6]),
     groove=1.3,
 )
 
@@ -60,8 +63,8 @@ REST = Sweep(
 def protruding(passage_y: float, passage_z: float, passage_half_height: float, lower_edge_y: float) -> Sweep:
     """The tongue out of the mouth.
 
-    It passes the lips in the middle of their opening (`passage_y`, `passage_z`), no thicker than it (`passage_half_height`),
-    above the lower incisors' edge (`lower_edge_y`), and hangs over the lower lip. Millimetres.
+    It passes the lips in the middle of their opening (`passage_y`, `passage_z`), no thicker than it
+    (`passage_half_height`), above the lower incisors' edge (`lower_edge_y`), and hangs over the lower lip. Millimetres.
     """
     inside_y = max(lower_edge_y + 4.2, passage_y - 1.0)
     thick = float(np.clip(passage_half_height, 1.5, 4.5))
@@ -77,8 +80,8 @@ def protruding(passage_y: float, passage_z: float, passage_half_height: float, l
                 [passage_y - 11.0, passage_z + 20.0],
             ]
         ),
-        half_width=np.array([14.0, 15.0, 15.0, 14.0, 14.0, 13.0, 5.0]),
-        half_height=np.array([10.0, 9.5, 7.0, min(thick, 4.0), thick, 3.6, 1.4]),
+        half_width=np.array([14.0, 15.0, 15.0, 14.0, 14.2, 14.0, 12.0]),
+        half_height=np.array([10.0, 9.5, 7.0, min(thick, 4.0), thick, 3.8, 2.8]),
         groove=1.0,
     )
 
@@ -115,8 +118,6 @@ def build_tongue(out: Sweep) -> tuple[Piece, np.ndarray]:
 
 def _facing_out(piece: Piece) -> Piece:
     """Turn the winding of each block of faces that looks inwards (the spine is inside)."""
-    from .piece import reversed_winding
-
     quads, face_uv = [], []
     middle = piece.vertices[:-1].reshape(RINGS, AROUND, 3).mean(1)
     for quad, corner in zip(piece.quads, piece.face_uv, strict=True):
