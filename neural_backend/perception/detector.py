@@ -7,6 +7,7 @@ a wide margin around the photo. BlazeFace: Bazarevsky et al. 2019; the decoding 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -18,6 +19,7 @@ from .graph import load_graph
 
 SIDE = 128  # px, the network's input
 MIN_SCORE = 0.5
+SURE_SCORE = 0.75  # below it a face must be seen again, see `FaceDetector.confirm`
 SAME_FACE = 0.5  # intersection over union above which two boxes are votes for one face (MediaPipe's default)
 BATCH = 32
 SMALLEST_FACE = 20  # px; below it the landmark network has nothing to look at
@@ -51,26 +53,28 @@ def make_anchors() -> np.ndarray:
     return np.concatenate(levels).astype(np.float32)
 
 
+def search_levels(srgb: np.ndarray) -> Iterator[list[Roi]]:
+    """Where to look for faces in a picture [H, W, 3], level after level until one of them holds a face.
+
+    The whole photo comes first, then the photo with a wide margin (a face larger than the frame), then on its side and
+    upside down (a scan without EXIF), then tiles of finer and finer levels.
+    """
+    yield [whole(srgb)]
+    yield [whole(srgb, 2.0)]
+    yield [whole(srgb, 1.2, angle) for angle in (np.pi / 2, -np.pi / 2, np.pi)]
+    tile = max(srgb.shape[:2]) / 2
+    while tile > 2 * SMALLEST_FACE:
+        yield _tiles(srgb, tile)
+        tile /= 2
+
+
 class FaceDetector:
-    """`find` the faces of a picture."""
+    """BlazeFace over regions of a picture."""
 
     def __init__(self, device: str | torch.device = "cpu") -> None:
         self.device = torch.device(device)
         self.net = load_graph("face_detector", device)
         self.anchors = make_anchors()
-
-    def find(self, srgb: np.ndarray) -> list[Detection]:
-        """Faces of a picture [H, W, 3] uint8, best first.
-
-        The whole photo comes first, then the photo with a wide margin (a face larger than the frame), then tiles of
-        finer and finer levels, until one of them finds a face.
-        """
-        found = self.find_in(srgb, [whole(srgb, 1.0)]) or self.find_in(srgb, [whole(srgb, 2.0)])
-        tile = max(srgb.shape[:2]) / 2
-        while not found and tile > 2 * SMALLEST_FACE:
-            found = self.find_in(srgb, _tiles(srgb, tile))
-            tile /= 2
-        return found
 
     @torch.no_grad()
     def find_in(self, srgb: np.ndarray, regions: list[Roi], sampler: Sampler = sample) -> list[Detection]:
@@ -85,16 +89,31 @@ class FaceDetector:
                 votes += merge_votes(self._decode(roi, box, logit[:, 0]))
         return _strongest(votes)
 
+    def confirm(self, srgb: np.ndarray, detection: Detection) -> Detection | None:
+        """The same face seen at the size the network knows best, or None when it then is not surely there.
+
+        A face comes out better scored for it; folds of cloth that looked like a tiny face do not.
+        """
+        if detection.score >= SURE_SCORE:
+            return detection
+        roi = detection.roi
+        side = max(roi.size) * 1.6
+        for other in self.find_in(srgb, [Roi(roi.centre, (side, side), roi.angle)]):
+            if other.score >= SURE_SCORE and overlap(other.box, detection.box) > 0.3:
+                return other
+        return None
+
     def _decode(self, roi: Roi, boxes: np.ndarray, logits: np.ndarray) -> list[Detection]:
         """boxes [896, 16]: centre, size, six keypoints, in network pixels relative to the anchor."""
         scores = 1 / (1 + np.exp(-np.clip(logits.astype(np.float64), -100, 100)))
         detections = []
         for i in np.flatnonzero(scores >= MIN_SCORE):
-            points = boxes[i].reshape(8, 2).copy()
+            points = boxes[i].reshape(8, 2).copy()  # centre, size, keypoints
             points[[0, 2, 3, 4, 5, 6, 7]] += self.anchors[i] * SIDE
-            half = points[1] / 2
-            corners = roi.to_photo(np.stack([points[0] - half, points[0] + half]), SIDE)
-            detections.append(Detection(corners.reshape(4), roi.to_photo(points[2:], SIDE), float(scores[i])))
+            centre = roi.to_photo(points[:1], SIDE)[0]
+            half = points[1] / 2 * np.array(roi.size) / SIDE  # the box is square enough to stay upright in the photo
+            box = np.concatenate([centre - half, centre + half])
+            detections.append(Detection(box, roi.to_photo(points[2:], SIDE), float(scores[i])))
         return detections
 
 
@@ -131,11 +150,11 @@ def _strongest(detections: list[Detection]) -> list[Detection]:
     return kept
 
 
-def whole(srgb: np.ndarray, margin: float = 1.0) -> Roi:
-    """The square around the picture, `margin` times its long side."""
+def whole(srgb: np.ndarray, margin: float = 1.0, angle: float = 0.0) -> Roi:
+    """The square around the picture, `margin` times its long side, turned by `angle` radians."""
     height, width = srgb.shape[:2]
     side = max(height, width) * margin
-    return Roi((width / 2, height / 2), (side, side), 0.0)
+    return Roi((width / 2, height / 2), (side, side), angle)
 
 
 def _tiles(srgb: np.ndarray, side: float) -> list[Roi]:

@@ -14,7 +14,7 @@ import torch
 
 from ..protocol.arkit import ARKIT_INDEX, ARKIT_NAMES
 from .crop import Roi, Sampler, sample, sample_as_mediapipe
-from .detector import FaceDetector, overlap, whole
+from .detector import FaceDetector, overlap, search_levels, whole
 from .graph import load_graph
 from .image import Photo, PhotoError
 from .landmarks import BLENDSHAPE_POINTS, EYE_CORNERS, IRISES, SCORE_NAMES
@@ -73,10 +73,14 @@ class FacePerception:
     def detect(self, photo: Photo) -> list[Face]:
         """Every face of the photo, by size times confidence, the most prominent first; empty when there is none."""
         faces: list[Face] = []
-        for detection in self.detector.find(photo.srgb):
-            face = self.landmarks_in(photo, detection.roi, detection.score)
-            if face is not None and all(overlap(face.box, other.box) < 0.5 for other in faces):
-                faces.append(face)
+        for regions in search_levels(photo.srgb):
+            for detection in self.detector.find_in(photo.srgb, regions):
+                seen = self.detector.confirm(photo.srgb, detection)
+                face = None if seen is None else self.landmarks_in(photo, seen.roi, seen.score)
+                if face is not None and all(overlap(face.box, other.box) < 0.5 for other in faces):
+                    faces.append(face)
+            if faces:
+                break
         return sorted(faces, key=lambda face: -face.size * face.score * face.presence)
 
     def landmarks_in(self, photo: Photo, roi: Roi, score: float) -> Face | None:
