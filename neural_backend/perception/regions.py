@@ -11,7 +11,7 @@ from .face import Face
 from .landmarks import FACE_OVAL, LEFT_BROW, LEFT_EYE, LIPS_INNER, LIPS_OUTER, RIGHT_BROW, RIGHT_EYE
 
 SUBPIXEL = 4  # bits of fraction given to OpenCV's polygon filler
-SUPERSAMPLE_BELOW = 300  # px of face: smaller faces are drawn finer and reduced, so that edges stay soft
+SUPERSAMPLE = ((200, 8), (800, 4))  # faces below so many px are drawn this much finer and reduced: soft, exact edges
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def face_regions(face: Face, height: int, width: int) -> FaceRegions:
 
 def fill(polygons: list[np.ndarray], height: int, width: int, face_size: float = np.inf) -> np.ndarray:
     """Coverage [H, W] float32 of closed polygons [N, 2] in pixels with centres at +0.5."""
-    factor = 4 if face_size < SUPERSAMPLE_BELOW else 2
+    factor = next((finer for below, finer in SUPERSAMPLE if face_size < below), 2)
     low = np.clip(np.floor(np.min([p.min(0) for p in polygons], 0)).astype(int) - 1, 0, [width, height])
     high = np.clip(np.ceil(np.max([p.max(0) for p in polygons], 0)).astype(int) + 1, 0, [width, height])
     mask = np.zeros((height, width), np.float32)
