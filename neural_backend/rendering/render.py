@@ -76,6 +76,7 @@ def render_head(
     degree: int = 4,
     bounces: int = 1,
     bounce_albedo: Tensor | float | None = None,  # mean albedo of the first material if None
+    irradiance: Tensor | None = None,  # [V, 3] from environment_irradiance, in place of the transfer's
     subsurface: SurfaceDiffusion | None = None,  # for materials that scatter; none if None
     prefiltered: PrefilteredEnvironment | None = None,  # of an EnvironmentLight; made here if None
     edges: Tensor | None = None,  # silhouette_edges(triangles); made here if None
@@ -105,7 +106,9 @@ def render_head(
 
     pixels, depth = fine.project(vertices)
     fragments = rasterize(pixels, depth, triangles, fine.height, fine.width)
-    sharp = vertex_irradiance(normals, coefficients, transfer, bounce_albedo)
+    sharp = irradiance
+    if sharp is None:
+        sharp = vertex_irradiance(normals, coefficients, transfer, bounce_albedo)
     soft = sharp if subsurface is None else subsurface(sharp[:, None, :])[:, 0].clamp_min(0)
     visibility = [transfer.visibility] if transfer is not None else []
     per_vertex = torch.cat([vertices, normals, sharp, soft, *visibility], 1)
@@ -134,7 +137,7 @@ def render_head(
             if level is None or level[0] != value.shape[0]:
                 level = (value.shape[0], mip_level(pixels, triangles, uv, triangle_uv, fragments, value.shape[0]))
             texel[name] = sample_mipmap(mip_pyramid(value), coordinate[chosen], level[1][chosen])
-        irradiance = (soft if material.scatters and subsurface is not None else sharp)[chosen]
+        diffuse = (soft if material.scatters and subsurface is not None else sharp)[chosen]
         detailed = normal[chosen]
         if "normal" in texel:
             frames = tangent_frames(vertices, normals, triangles, uv, triangle_uv)
@@ -142,10 +145,10 @@ def render_head(
             tangent = interpolate_covered(with_sign, frames.corner, fragments, pixels, depth, triangles)[chosen]
             detailed = perturb_normals(detailed, tangent[:, :3], tangent[:, 3].sign(), texel["normal"])
             softening = DETAIL_SOFTENING if material.scatters else (0.0, 0.0, 0.0)
-            irradiance = irradiance * detail_factor(detailed, normal[chosen], coefficients, softening)
+            diffuse = diffuse * detail_factor(detailed, normal[chosen], coefficients, softening)
         shaded = shade(
             texel["diffuse"],
-            irradiance,
+            diffuse,
             texel["specular"],
             texel["roughness"][:, 0],
             detailed,

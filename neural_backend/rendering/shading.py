@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..geometry.normals import normalize
 from .light import SphericalHarmonicLight, sh_basis, sh_degree
-from .specular import PrefilteredEnvironment, lobe_direction, prefiltered_sh, specular_albedo, specular_occlusion
+from .specular import PrefilteredEnvironment, prefiltered_sh, reflect, specular_albedo, specular_occlusion
 from .subsurface import SurfaceDiffusion
 from .visibility import Transfer, analytic_transfer
 
@@ -87,7 +87,7 @@ def shade(
     """[N, 3] radiance towards the eye."""
     cosine = (normals * view).sum(-1).clamp(1e-3, 1)
     share = specular_albedo(f0, roughness, cosine)  # [N, C]
-    mirror = lobe_direction(view, normals, roughness)
+    mirror = normalize(reflect(view, normals))
     if isinstance(light, PrefilteredEnvironment):
         incoming = light.sample(mirror, roughness)
     else:

@@ -16,7 +16,6 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
-from ..geometry.normals import normalize
 from .light import MAX_DEGREE, band_factors, environment_directions, sample_environment, sh_basis, sh_degree
 
 #: Roughness (Principled's: alpha is its square) at which lobes are tabulated.
@@ -99,16 +98,6 @@ def reflect(view: Tensor, normal: Tensor) -> Tensor:
     return 2 * (view * normal).sum(-1, keepdim=True) * normal - view
 
 
-def lobe_direction(view: Tensor, normal: Tensor, roughness: Tensor) -> Tensor:
-    """Unit direction [N, 3] that the lobe is put around: rough lobes peak between the mirror direction and the normal.
-
-    Lagarde and de Rousiers, "Moving Frostbite to PBR", 2014, listing 21.
-    """
-    alpha = roughness.square().clamp(1e-4, 1 - 1e-4)[:, None]
-    share = (1 - alpha) * ((1 - alpha).sqrt() + alpha)
-    return normalize(torch.lerp(normal, reflect(view, normal), share))
-
-
 def prefiltered_sh(coefficients: Tensor, directions: Tensor, roughness: Tensor) -> Tensor:
     """[B, 3] light seen through the lobe around unit directions [N, 3] -> [N, 3]; may be negative where it rings."""
     degree = sh_degree(coefficients.shape[0])
@@ -164,7 +153,6 @@ def specular_occlusion(visibility: Tensor, directions: Tensor, roughness: Tensor
 __all__ = [
     "PrefilteredEnvironment",
     "band_factors",
-    "lobe_direction",
     "lobe_factors",
     "prefiltered_sh",
     "reflect",

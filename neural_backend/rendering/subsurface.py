@@ -16,11 +16,13 @@ from torch import Tensor
 
 from ..geometry.adjacency import cotangent_laplacian
 
-#: Mean free paths of skin in millimetres, red, green, blue: Blender's default radius (1, 0.2, 0.1) times this scale
-#: gives the same look as Principled's random walk with that scale. See docs/rendering.md for the comparison.
+#: Subsurface radii of skin in millimetres, red, green, blue (Jensen et al., "A Practical Model for Subsurface Light
+#: Transport", 2001, skin1: mean free paths from its reduced scattering and absorption).
 SKIN_SCATTER_MM: tuple[float, float, float] = (3.67, 1.37, 0.68)
 #: Diffusion length over Cycles' subsurface radius, per the comparison with Cycles in docs/rendering.md.
-DIFFUSION_PER_RADIUS = 1.0
+DIFFUSION_PER_RADIUS = 0.5
+#: Weight of fully closed places.
+MIN_OPENNESS = 0.25
 
 
 class SurfaceDiffusion:
@@ -31,12 +33,16 @@ class SurfaceDiffusion:
         vertices: np.ndarray,  # [V, 3] metres
         triangles: np.ndarray,  # [F, 3]
         radius_mm: tuple[float, float, float] = SKIN_SCATTER_MM,
+        openness: np.ndarray | None = None,  # [V] 0..1, Transfer.openness
     ):
         if min(radius_mm) < 0:
             raise ValueError(f"Subsurface radii are lengths in millimetres and cannot be negative: {radius_mm}.")
         stiffness, area = cotangent_laplacian(vertices, triangles)
         # A vertex without area keeps its value.
         area = np.maximum(area, 1e-12)
+        if openness is not None:
+            # A closed cavity gives back what enters it: it has little weight, or the mouth would drain the lips.
+            area = area * np.maximum(openness, MIN_OPENNESS)
         self._area = area
         self._solvers = []
         for radius in radius_mm:

@@ -17,11 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sparse
 import torch
+from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from ..geometry.rays import Surface
-from .light import irradiance_factors, sh_basis, sh_count, sphere_directions
+from .light import environment_directions, irradiance_factors, sh_basis, sphere_directions
 
 #: Rays start this far off their own surface, metres: a tenth of a short edge of level 0.
 OFFSET = 2e-4
@@ -142,6 +143,42 @@ def transfer(
     return computed.direct(torch.as_tensor(at, dtype=torch.float32, device=computed.shadow.device))
 
 
+@torch.no_grad()
+def environment_irradiance(
+    vertices: Tensor | np.ndarray,  # [V, 3] metres
+    triangles: Tensor | np.ndarray,  # [F, 3]
+    normals: Tensor | np.ndarray,  # [V, 3] unit
+    environment: Tensor,  # [H, W, 3] lat-long radiance
+    rays: int = 1024,
+    bounces: int = 1,
+    bounce_albedo: Tensor | float = 0.4,  # number or [3]
+    seed: int = 0,
+) -> Tensor:
+    """[V, 3] radiance of a white surface under a light-probe picture, with hard shadows: for evaluation and pictures.
+
+    Harmonics of degree 4 blur a small sun and its shadows; here every direction carries its own share of the picture.
+    """
+    device = vertices.device if isinstance(vertices, Tensor) else torch.device("cpu")
+    vertices, triangles, normals = _array(vertices), _array(triangles).astype(np.int64), _array(normals)
+    turn = Rotation.random(random_state=np.random.default_rng(seed)).as_matrix()
+    directions = sphere_directions(2 * rays, turn).numpy()
+    towards, solid = (values.numpy() for values in environment_directions(*environment.shape[:2]))
+    towards = towards.reshape(-1, 3)
+    flux = _array(environment).reshape(-1, 3) * solid.reshape(-1, 1)
+    # Every texel's light goes to the direction nearest to it: nothing is lost, however small the sun.
+    nearest = cKDTree(directions).query(towards)[1]
+    per_direction = np.stack([np.bincount(nearest, flux[:, c], minlength=2 * rays) for c in range(3)], -1)
+    radiance = (per_direction * (2 * rays / (4 * math.pi))).astype(np.float32)  # mean over the direction's share
+    traced = _trace(Surface(vertices, triangles), vertices, normals, directions, radiance, bounces > 0)
+    unshadowed = np.maximum(normals @ directions.T, 0) @ per_direction.astype(np.float32) / np.float32(math.pi)
+    leaving = np.maximum(unshadowed - traced.shadow, 0)
+    total, albedo = leaving.copy(), np.asarray(_array(torch.as_tensor(bounce_albedo, dtype=torch.float32)))
+    for _ in range(bounces):
+        leaving = albedo * (traced.scatter @ leaving)
+        total += leaving
+    return torch.from_numpy(total.astype(np.float32)).to(device)
+
+
 @dataclass(frozen=True)
 class _Traced:
     shadow: np.ndarray  # [N, B]
@@ -199,4 +236,4 @@ def _array(values: Tensor | np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(values, np.float32 if values.dtype.kind == "f" else values.dtype)
 
 
-__all__ = ["Transfer", "analytic_transfer", "compute_transfer", "sh_count", "transfer"]
+__all__ = ["Transfer", "analytic_transfer", "compute_transfer", "environment_irradiance", "transfer"]

@@ -27,7 +27,7 @@ from neural_backend.rendering.light import EnvironmentLight, load_environment
 from neural_backend.rendering.projection import TensorCamera, intrinsics_matrix, rigid_motion
 from neural_backend.rendering.render import Material, material_ids, render_head
 from neural_backend.rendering.subsurface import SurfaceDiffusion
-from neural_backend.rendering.visibility import compute_transfer
+from neural_backend.rendering.visibility import compute_transfer, environment_irradiance
 
 SKIN = (0.55, 0.36, 0.27)
 RADIUS_MM = (3.67, 1.37, 0.68)
@@ -122,28 +122,37 @@ def main() -> None:
     vertices, triangles, uv, triangle_uv, solid = head()
     normals = vertex_normals(vertices, triangles)
     transfer = compute_transfer(vertices, triangles, normals, degree=4, bounces=3)
-    diffusion = SurfaceDiffusion(vertices.numpy(), triangles.numpy(), RADIUS_MM)
-    print(f"{'light':10} {'case':11} {'PSNR dB':>8} {'bias':>7} {'alpha':>7} {'ours s':>7} {'Cycles s':>8}")
+    diffusion = SurfaceDiffusion(vertices.numpy(), triangles.numpy(), RADIUS_MM, transfer.openness.numpy())
+    print(
+        f"{'light':10} {'case':11} {'SH dB':>9} {'rays dB':>9} {'bias':>7} {'alpha':>7} {'ours s':>7} {'Cycles s':>8}"
+    )
     for k, light_name in enumerate(options.lights.split(",")):
         environment = load_environment(probes() / f"{light_name}.exr", 128)
         light = EnvironmentLight(environment)
         camera = look(vertices, options.size, (-0.5, 0.0, 0.6, 0.25)[k % 4])
         strip = []
+        hard = environment_irradiance(
+            vertices, triangles, normals, environment, bounces=3, bounce_albedo=torch.tensor(SKIN)
+        )
         for case in options.cases.split(","):
             f0, roughness, scatters = CASES[case]
             start = time.perf_counter()
-            ours = render_head(
-                vertices,
-                triangles,
-                uv,
-                triangle_uv,
-                [Material.uniform(SKIN, f0, roughness, wanders) for wanders in (scatters, False)],
-                camera,
-                light,
-                triangle_material=solid,
-                transfer=transfer,
-                subsurface=diffusion if scatters else None,
-                supersample=2,
+            smooth, ours = (
+                render_head(
+                    vertices,
+                    triangles,
+                    uv,
+                    triangle_uv,
+                    [Material.uniform(SKIN, f0, roughness, wanders) for wanders in (scatters, False)],
+                    camera,
+                    light,
+                    triangle_material=solid,
+                    transfer=transfer,
+                    subsurface=diffusion if scatters else None,
+                    irradiance=irradiance,
+                    supersample=2,
+                )
+                for irradiance in (None, hard)
             )
             middle = time.perf_counter()
             cached = options.cache and options.cache / f"{light_name}_{case}_{options.size}_{options.samples}.npy"
@@ -159,12 +168,13 @@ def main() -> None:
                     np.save(cached, reference.numpy())
             end = time.perf_counter()
             numbers = measure(ours, reference)
+            by_harmonics = measure(smooth, reference)
             print(
-                f"{light_name:10} {case:11} {numbers['psnr']:8.1f} {numbers['bias']:7.3f} {numbers['alpha']:7.4f}"
-                f" {middle - start:7.2f} {end - middle:8.1f}",
+                f"{light_name:10} {case:11} {by_harmonics['psnr']:9.1f} {numbers['psnr']:9.1f} {numbers['bias']:7.3f}"
+                f" {numbers['alpha']:7.4f} {middle - start:7.2f} {end - middle:8.1f}",
                 flush=True,
             )
-            strip += [encode(picture[..., :3] * numbers["exposure"]) for picture in (ours, reference)]
+            strip += [encode(picture[..., :3] * numbers["exposure"]) for picture in (smooth, ours, reference)]
         sheet = (torch.cat(strip, 1).numpy()[..., ::-1] * 255).round().astype(np.uint8)
         cv2.imwrite(str(options.out / f"cycles_{light_name}.png"), sheet)
 

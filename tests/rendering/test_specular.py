@@ -16,9 +16,9 @@ from neural_backend.rendering.light import (
 from neural_backend.rendering.specular import (
     ENVIRONMENT_ROUGHNESS,
     PrefilteredEnvironment,
-    lobe_direction,
     lobe_factors,
     prefiltered_sh,
+    reflect,
     specular_albedo,
     specular_occlusion,
 )
@@ -62,7 +62,7 @@ def environment():
 
 @pytest.mark.parametrize("roughness", [0.3, 0.5, 0.7])
 # A grazing lobe is longer than it is wide; the split makes it round. This is what that costs next to a bright window.
-@pytest.mark.parametrize(("cosine", "tolerance"), [(0.95, 0.08), (0.8, 0.15), (0.6, 0.5)])
+@pytest.mark.parametrize(("cosine", "tolerance"), [(0.95, 0.16), (0.8, 0.16), (0.6, 0.26)])
 def test_specular_against_brute_force(environment, roughness, cosine, tolerance):
     normal = np.array([0.2, 0.1, 0.97])
     normal /= np.linalg.norm(normal)
@@ -73,7 +73,7 @@ def test_specular_against_brute_force(environment, roughness, cosine, tolerance)
     n, v = torch.from_numpy(normal).float()[None], torch.from_numpy(view).float()[None]
     rough = torch.tensor([roughness])
     share = specular_albedo(torch.tensor([[0.04]]), rough, (n * v).sum(-1))
-    light = PrefilteredEnvironment.build(environment).sample(lobe_direction(v, n, rough), rough)
+    light = PrefilteredEnvironment.build(environment).sample(reflect(v, n), rough)
     result = (share * light)[0].numpy()
     assert np.abs(result - expected).max() < tolerance * expected.max(), (result, expected)
 
