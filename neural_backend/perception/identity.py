@@ -6,6 +6,7 @@ input is a 150 px crop aligned by five points; those five are taken from our lan
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -89,6 +90,16 @@ class IdentityMetric:
         crop = torch.from_numpy(face_chip(photo.srgb, landmarks)).to(self.device)
         pixels = crop.permute(2, 0, 1).float()  # [3, 150, 150]
         return self.net(torch.stack([pixels, pixels.flip(2)])).mean(0).cpu().numpy()
+
+
+def embed(photo: Photo, landmarks: np.ndarray) -> np.ndarray:
+    """[128] embedding on the CPU with weights that are read once; see `IdentityMetric.embed`."""
+    return _shared_metric().embed(photo, landmarks)
+
+
+@cache
+def _shared_metric() -> IdentityMetric:
+    return IdentityMetric()
 
 
 def distance(a: np.ndarray, b: np.ndarray) -> float:
