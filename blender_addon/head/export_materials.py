@@ -30,7 +30,9 @@ def fbx_material(source: bpy.types.Material) -> bpy.types.Material:
         image = map_image(source, map_name)
         if image is not None:
             nodes.link(nodes.image(image, at, map_name).outputs["Color"], shader.inputs[socket])
-    _normal(nodes, shader, source)
+    normal = map_image(source, "normal")
+    if normal is not None:
+        _link_normal(nodes, shader, normal)
     return nodes.material
 
 
@@ -57,7 +59,10 @@ def gltf_material(source: bpy.types.Material) -> bpy.types.Material:
         image = _new_image(f"{source.name} specular factor", np.repeat(factor, 3, axis=-1))
         node = nodes.image(image, (-700, -300), "specular factor")
         nodes.link(node.outputs["Color"], shader.inputs["Specular IOR Level"])
-    _normal(nodes, shader, source)
+    normal = map_image(source, "normal")
+    if normal is not None:
+        # Readers of glTF decode to 8 bit anyway, and the 16-bit file is three times as large.
+        _link_normal(nodes, shader, _new_image(f"{source.name} normal", _pixels(normal)[..., :3]))
     return nodes.material
 
 
@@ -90,12 +95,10 @@ def _base_colour(nodes: Nodes, shader: bpy.types.Node, source: bpy.types.Materia
         nodes.link(node.outputs["Alpha"], shader.inputs["Alpha"])
 
 
-def _normal(nodes: Nodes, shader: bpy.types.Node, source: bpy.types.Material) -> None:
-    image = map_image(source, "normal")
-    if image is not None:
-        node = nodes.image(image, (-700, -600), "normal")
-        tangent = nodes.add("NormalMap", (-320, -600), Color=node.outputs["Color"])
-        nodes.link(tangent.outputs["Normal"], shader.inputs["Normal"])
+def _link_normal(nodes: Nodes, shader: bpy.types.Node, image: bpy.types.Image) -> None:
+    node = nodes.image(image, (-700, -600), "normal")
+    tangent = nodes.add("NormalMap", (-320, -600), Color=node.outputs["Color"])
+    nodes.link(tangent.outputs["Normal"], shader.inputs["Normal"])
 
 
 def _pixels(image: bpy.types.Image) -> np.ndarray:

@@ -56,6 +56,11 @@ def build_eyeball(name: str, images: dict[str, bpy.types.Image], cornea_radius: 
             From_Max=1.02 * cornea_radius,
         )
         nodes.link(film.outputs["Result"], shader.inputs["Coat Weight"])
+        # The water before the iris has nearly the iris's own index of refraction: nothing shines in there.
+        shine = nodes.add("Math", (-320, -600), settings={"operation": "MULTIPLY"})
+        nodes.link(film.outputs["Result"], shine.inputs[0])
+        shine.inputs[1].default_value = 0.5
+        nodes.link(shine.outputs[0], shader.inputs["Specular IOR Level"])
     nodes.output(shader.outputs["BSDF"], (320, 0))
     return nodes.material
 
