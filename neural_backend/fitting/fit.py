@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+import cv2
 import numpy as np
 
+from ..head.personalise import personalise
 from ..head.template import HeadTemplate
 from ..models.reflectance_prior import ReflectancePrior
 from ..perception.face import Face, FacePerception, choose_face
@@ -18,10 +20,9 @@ from ..perception.matte import PersonMatte
 from ..perception.skin import skin_weight
 from ..tasks.progress import Progress, silent
 from .albedo import AlbedoBasis, albedo_basis
-from .gaze import GazePoints
 from .landmarks import LandmarkCalibration
-from .linear_points import LinearPoints
-from .map_initialisation import MapOptions, Observation, fit_landmarks
+from .linear_points import project
+from .map_initialisation import Evidence, MapOptions, Observation, fit_landmarks
 from .parameters import HeadState
 from .photo_pixels import PhotoPixels
 from .photometric import Appearance, PhotometricOptions, fit_photometric
@@ -32,6 +33,7 @@ from .surface_samples import SurfaceSamples
 log = logging.getLogger(__name__)
 
 SAMPLE_SPACING_M = 0.0008  # working pixel at the head's depth
+FACE_HEIGHT_M = 0.17  # from the lowest to the highest landmark, roughly: sets the working resolution only
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,7 @@ class Models:
     """All that fitting loads from disk, once per process."""
 
     template: HeadTemplate
-    calibration: LandmarkCalibration
-    points: LinearPoints
-    gaze: GazePoints
+    evidence: Evidence
     reflectance: ReflectancePrior
     perception: FacePerception
     matte: PersonMatte
@@ -72,9 +72,9 @@ class Models:
 
 @lru_cache(maxsize=2)
 def load_models(device: str = "cpu") -> Models:
-    template, calibration = HeadTemplate.load(), LandmarkCalibration.load()
+    template = HeadTemplate.load()
     return Models(
-        template, calibration, calibration.points(template), GazePoints.of(template), ReflectancePrior.load(),
+        template, Evidence.of(template, LandmarkCalibration.load()), ReflectancePrior.load(),
         FacePerception.load(device), PersonMatte(device),
     )  # fmt: skip
 
@@ -109,9 +109,17 @@ def fit_photos(photos: Sequence[Photo], options: FitOptions | None = None, progr
     return fit_faces(photos, faces, mattes, skins, options, progress, started)
 
 
-def observe(photo: Photo, face: Face) -> Observation:
+def observe(photo: Photo, face: Face, matte: np.ndarray, skin: np.ndarray) -> tuple[Observation, PhotoPixels]:
+    """Measurements and pixels at working resolution, a pixel of about SAMPLE_SPACING_M at the head."""
     landmarks, scores = face.landmarks.astype(np.float64), face.blendshapes.astype(np.float64)
-    return Observation(photo.width, photo.height, landmarks, scores, photo.focal_px)
+    metres_per_px = FACE_HEIGHT_M / float(np.ptp(landmarks[:468, :2], axis=0).max())
+    pixels = PhotoPixels.reduce(photo.linear, skin, metres_per_px, SAMPLE_SPACING_M)
+    size = (pixels.linear.shape[1], pixels.linear.shape[0])
+    reduced = cv2.resize(matte.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    observation = Observation(
+        photo.width, photo.height, landmarks, scores, photo.focal_px, reduced, pixels.weight, pixels.scale
+    )
+    return observation, pixels
 
 
 def fit_faces(
@@ -127,29 +135,26 @@ def fit_faces(
     started = time.perf_counter() if started is None else started
     models, quality = load_models(options.device), QUALITIES[options.quality]
     samples, basis = load_samples(quality.samples)
-    observations = [observe(photo, face) for photo, face in zip(photos, faces, strict=True)]
-    head = fit_landmarks(models.calibration, models.points, models.gaze, observations, quality.map)
+    seen = [observe(*each) for each in zip(photos, faces, mattes, skins, strict=True)]
+    observations, pixels = [each[0] for each in seen], [each[1] for each in seen]
+    head = fit_landmarks(models.evidence, observations, quality.map)
     progress("fit", 0.4, "Shape from shading")
-    pixels = [
-        PhotoPixels.reduce(photo.linear, skin, state.translation[2] / state.focal_px, SAMPLE_SPACING_M)
-        for photo, skin, state in zip(photos, skins, head.photos, strict=True)
-    ]
     transfer = SkinTransfer()
     look = fit_photometric(
-        models.template, head, models.calibration, models.points, models.gaze, observations, pixels, samples, basis,
-        transfer, quality.photometric, lambda done: progress("fit", 0.4 + 0.45 * done, "Shape from shading"),
+        models.evidence, head, observations, pixels, samples, basis, transfer,
+        quality.photometric, lambda done: progress("fit", 0.4 + 0.45 * done, "Shape from shading"),
     )  # fmt: skip
     progress("fit", 0.9, "Building the head")
-    vertices = models.template.shape(head.identity)
+    person = personalise(models.template, head.identity)
     report = fit_report(head, look, models, observations, options)
     report["fit_seconds"] = round(time.perf_counter() - started, 2)
     progress("fit", 1.0)
     colours = models.reflectance.vertex_log_albedo_modes.shape[0]
     return FitResult(
         identity=head.identity.copy(),
-        vertices=vertices,
-        arkit=models.template.arkit,
-        joint_positions=models.template.joints(head.identity),
+        vertices=person.vertices,
+        arkit=person.arkit,
+        joint_positions=person.joint_positions,
         albedo=look.albedo[:colours].copy(),
         photos=tuple(
             PhotoFit(
@@ -176,11 +181,9 @@ def fit_report(
     head: HeadState, look: Appearance, models: Models, observations: Sequence[Observation], options: FitOptions
 ) -> dict[str, object]:
     """Numbers for head.json."""
-    from .linear_points import project
-
     photos = []
     for index, (state, observation) in enumerate(zip(head.photos, observations, strict=True)):
-        positions = models.points.positions(head.identity, state.expression)
+        positions = models.evidence.points.positions(head.identity, state.expression)
         pixels, _ = project(positions, state)
         away = np.linalg.norm(pixels - observation.landmarks[: len(pixels), :2], axis=1)
         rms = float(np.sqrt((away**2).mean()))

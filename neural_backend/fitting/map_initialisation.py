@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ..head.template import HeadTemplate
 from .bounded import bounded_step
 from .gaze import GazePoints, gaze_residuals
 from .landmarks import FACE_POINTS, LandmarkCalibration, landmark_residuals
 from .linear_points import LinearPoints
+from .outline import OutlineMesh, outline_residuals
 from .parameters import EXPRESSION, FOCAL, HeadState, PhotoState
 
 FULL_FRAME_MM = 36.0
@@ -29,11 +31,31 @@ class Observation:
     landmarks: np.ndarray  # [478, >=2] pixels
     blendshapes: np.ndarray  # [52] scores
     focal_px: float | None = None  # from EXIF
+    matte: np.ndarray | None = None  # [h, w] person, reduced by `scale`
+    skin: np.ndarray | None = None  # [h, w] weight of bare skin, reduced likewise
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What turns observations into residuals; loaded once."""
+
+    template: HeadTemplate
+    calibration: LandmarkCalibration
+    points: LinearPoints
+    gaze: GazePoints
+    outline: OutlineMesh
+
+    @classmethod
+    def of(cls, template: HeadTemplate, calibration: LandmarkCalibration) -> Evidence:
+        points, gaze = calibration.points(template), GazePoints.of(template)
+        return cls(template, calibration, points, gaze, OutlineMesh.of(template))
 
 
 @dataclass(frozen=True)
 class MapOptions:
     iterations: int = 10
+    outline_from: int = 4  # iteration that first looks at the outline: before, the pose is too far off
     correlated: float = 0.0  # how far to trust the learned covariance of the landmarks: see landmark_residuals
     identity_weight: float = 1.0  # of the N(0, 1) prior
 
@@ -103,14 +125,11 @@ def step_bounds(head: HeadState) -> tuple[np.ndarray, np.ndarray]:
 
 
 def fit_landmarks(
-    calibration: LandmarkCalibration,
-    points: LinearPoints,
-    gaze: GazePoints | None,
-    observations: Sequence[Observation],
-    options: MapOptions | None = None,
+    evidence: Evidence, observations: Sequence[Observation], options: MapOptions | None = None
 ) -> HeadState:
-    """Identity, poses, focal lengths and expressions that explain the landmarks best under the priors."""
+    """Identity, poses, focal lengths and expressions that explain landmarks and outlines best under the priors."""
     options = options or MapOptions()
+    points, calibration = evidence.points, evidence.calibration
     stable = stable_points(calibration, points)
     head = HeadState(
         np.zeros(len(points.identity)), [initial_photo(observation, points, stable) for observation in observations]
@@ -118,35 +137,45 @@ def fit_landmarks(
     priors = [calibration.expression_prior(observation.blendshapes) for observation in observations]
     for photo, (mean, _) in zip(head.photos, priors, strict=True):
         photo.expression = mean.copy()
-    for _ in range(options.iterations):
+    for iteration in range(options.iterations):
         hessian, gradient = np.zeros((head.size, head.size)), np.zeros(head.size)
         for index, observation in enumerate(observations):
-            add_landmarks(head, index, calibration, points, gaze, observation, options.correlated, hessian, gradient)
+            outline = iteration >= options.outline_from
+            add_evidence(evidence, head, index, observation, options.correlated, outline, hessian, gradient)
         prior_equations(head, priors, options.identity_weight, hessian, gradient)
         step = bounded_step(hessian, gradient, *step_bounds(head))
         head.move(step)
-        if np.abs(step[: len(head.identity)]).max() < 5e-3:
+        if iteration > options.outline_from and np.abs(step[: len(head.identity)]).max() < 5e-3:
             break
     return head
 
 
-def add_landmarks(
+def add_evidence(
+    evidence: Evidence,
     head: HeadState,
     index: int,
-    calibration: LandmarkCalibration,
-    points: LinearPoints,
-    gaze: GazePoints | None,
     observation: Observation,
     correlated: float,
+    outline: bool,
     hessian: np.ndarray,
     gradient: np.ndarray,
-) -> np.ndarray:
-    """Add one photo's landmark terms to the normal equations (in place); [468, 2] distances in metres."""
+) -> None:
+    """Add one photo's landmarks, irises and outline to the normal equations (in place)."""
     photo, at = head.photos[index], head.indices(index)
-    terms = [landmark_residuals(calibration, points, observation.landmarks, photo, head.identity, correlated)]
-    if gaze is not None and len(observation.landmarks) > FACE_POINTS:
-        terms.append(gaze_residuals(gaze, observation.landmarks, photo, head.identity))
+    terms = [
+        landmark_residuals(
+            evidence.calibration, evidence.points, observation.landmarks, photo, head.identity, correlated
+        )
+    ]
+    if len(observation.landmarks) > FACE_POINTS:
+        terms.append(gaze_residuals(evidence.gaze, observation.landmarks, photo, head.identity))
+    if outline and observation.matte is not None and observation.skin is not None:
+        found = outline_residuals(
+            evidence.outline, evidence.template, photo, head.identity, observation.matte, observation.skin,
+            observation.scale,
+        )  # fmt: skip
+        if found is not None:
+            terms.append(found)
     for term in terms:
         hessian[np.ix_(at, at)] += term.jacobian.T @ term.jacobian
         gradient[at] += term.jacobian.T @ term.value
-    return terms[0].distance

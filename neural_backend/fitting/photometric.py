@@ -13,13 +13,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..head.template import HeadTemplate
 from .albedo import AlbedoBasis
 from .bounded import bounded_step
-from .gaze import GazePoints
-from .landmarks import LandmarkCalibration
-from .linear_points import LinearPoints
-from .map_initialisation import Observation, add_landmarks, prior_equations, step_bounds
+from .map_initialisation import Evidence, Observation, add_evidence, prior_equations, step_bounds
 from .parameters import HeadState
 from .photo_pixels import PhotoPixels
 from .shading_terms import SampleView, robust_weight, shading_jacobian, view_samples
@@ -32,13 +28,14 @@ class PhotometricOptions:
     blurs_m: tuple[float, ...] = (0.003, 0.002, 0.0015, 0.001, 0.001)  # one iteration each, coarse to fine
     noise: float = 0.07  # relative error of the shading model
     annealing: tuple[float, ...] = (3.0, 2.0, 1.4, 1.0, 1.0)  # times the noise: early colours are far off
+    adapt: float = 1.0  # the noise is at least this many times the median difference of the last iteration
     correlation: float = 30.0  # so many values count as one: their errors go together
     robust: float = 2.0  # standard deviations, Cauchy
     bright_robust: float = 1.5  # the same where the photo is brighter than the model: highlights
     identity_weight: float = 1.0
     identity_limit: float = 0.7  # largest step per iteration, standard deviations
     correlated: float = 0.0  # landmarks' covariance, see landmark_residuals
-    light_ridge: float = 4.0  # pulls the light's higher bands to zero, by the square of the band
+    light_ridge: float = 4.0  # pulls the light's higher bands to zero, by the square of the band, over its mean squared
     traced: tuple[int, ...] = (0, 2)  # iterations that trace the shadows anew; empty: none
 
 
@@ -49,16 +46,14 @@ class Appearance:
     albedo: np.ndarray  # [A] coefficients of the basis
     light: list[np.ndarray] = field(default_factory=list)  # [B, 3] per photo
     gain: list[float] = field(default_factory=list)  # photo value of one unit
+    level: list[float] = field(default_factory=list)  # constant coefficient of an even light of the same brightness
     residual: list[float] = field(default_factory=list)  # median relative difference, last iteration
     compared: list[int] = field(default_factory=list)  # samples seen
 
 
 def fit_photometric(
-    template: HeadTemplate,
+    evidence: Evidence,
     head: HeadState,
-    calibration: LandmarkCalibration,
-    landmark_points: LinearPoints,
-    gaze: GazePoints,
     observations: Sequence[Observation],
     pixels: Sequence[PhotoPixels],
     samples: SurfaceSamples,
@@ -70,10 +65,11 @@ def fit_photometric(
     """Improve `head` in place; returns the colours and lights found on the way."""
     options = options or PhotometricOptions()
     photos, bands = len(head.photos), len(transfer.band)
-    priors = [calibration.expression_prior(observation.blendshapes) for observation in observations]
+    priors = [evidence.calibration.expression_prior(observation.blendshapes) for observation in observations]
     modes = np.concatenate([samples.points.identity, samples.points.expression])  # [K + 52, U, 3]
     look = Appearance(np.zeros(len(albedo)))
     look.light, look.gain = [None] * photos, [1.0] * photos
+    look.level = [1.0] * photos
     look.residual, look.compared = [0.0] * photos, [0] * photos
     lost: list[np.ndarray | None] = [None] * photos  # [M, B] taken from the transfer by shadows
     size = head.size + len(albedo) + 3 * bands * photos
@@ -82,12 +78,12 @@ def fit_photometric(
         on_iteration(iteration / len(options.blurs_m))
         hessian, gradient = np.zeros((size, size)), np.zeros(size)
         for index, (photo, observation) in enumerate(zip(head.photos, observations, strict=True)):
-            add_landmarks(
-                head, index, calibration, landmark_points, gaze, observation, options.correlated, hessian, gradient
-            )
+            add_evidence(evidence, head, index, observation, options.correlated, True, hessian, gradient)
             blur_px = blur_m * photo.focal_px / photo.translation[2] * pixels[index].scale
             trace = transfer if iteration in options.traced else None
-            view, fresh = view_samples(template, head.identity, photo, samples, pixels[index].blurred(blur_px), trace)
+            view, fresh = view_samples(
+                evidence.template, head.identity, photo, samples, pixels[index].blurred(blur_px), trace
+            )
             if fresh is not None:
                 lost[index] = fresh
             if len(view.seen) < 50:
@@ -103,7 +99,8 @@ def fit_photometric(
             gradient[at] += weighted.T @ system.residual
             # Only damping: the next iteration solves the light anew, its ridge included. A pull here would trade
             # light against skin tone without end.
-            hessian[light_at, light_at] += np.repeat(options.light_ridge * (transfer.band**2 + 0.1), 3)
+            ridge = options.light_ridge * (transfer.band**2 + 0.1) / look.level[index] ** 2
+            hessian[light_at, light_at] += np.repeat(ridge, 3)
         prior_equations(head, priors, options.identity_weight, hessian, gradient)
         colour_at = first_colour + np.arange(len(albedo))
         hessian[colour_at, colour_at] += 1.0
@@ -150,28 +147,37 @@ def _linearise(
     colour, slope = view.colour[seen] / gain, view.slope[seen] / gain
     tint = albedo.at(look.albedo)[seen]  # [m, 3]
     normals, turns = samples.normal_derivatives(view.local, modes)  # [M, 3], [M, K + 52, 3]
-    received = transfer.unshadowed(normals[seen])
+    received = transfer.unshadowed(normals[seen])  # [m, B]
+    unoccluded = np.ones(len(seen))
     if lost is not None:
+        unoccluded = np.clip(1.0 - lost[seen, 0] / received[:, 0], 0.0, 1.0)
         received = received - lost[seen]
+    mirrored, mirror_turn = transfer.mirrored(normals[seen], view.towards[seen], unoccluded)
+    response = tint[:, :, None] * received[:, None] + mirrored[:, None]  # [m, 3, B]
+    noise = max(noise, options.adapt * look.residual[index])
     sigma = noise * (0.3 + colour)
     limits = (options.robust, options.bright_robust)
-    light = _solve_light(received, tint, colour, sigma, view.trust[seen], transfer, options, look.light[index])
+    # An even light that gives the photo's brightness: what "strong" means for the other bands.
+    look.level[index] = float(np.median(colour) / max(np.median(response[:, :, 0]), 1e-4))
+    light = _solve_light(
+        response, colour, sigma, view.trust[seen], transfer, options, look.light[index], look.level[index]
+    )
     look.light[index] = light
-    shade = received @ light  # [m, 3]
-    residual = colour - tint * shade
+    diffuse = tint * (received @ light)  # [m, 3]
+    residual = colour - diffuse - mirrored @ light
     weight = robust_weight(residual / sigma, *limits) * view.trust[seen][:, None] / sigma**2 / options.correlation
     look.residual[index] = float(np.median(np.abs(residual) / np.maximum(colour, 0.05)))
     look.compared[index] = len(seen)
 
-    bend = np.einsum("mbi,bc->mci", transfer.unshadowed_gradient(normals[seen]), light)  # [m, 3 colours, 3]
-    bend *= tint[:, :, None]
+    bend = np.einsum("mbi,bc->mci", transfer.unshadowed_gradient(normals[seen]), light) * tint[:, :, None]
+    bend = bend + np.einsum("mbi,bc->mci", mirror_turn, light)  # [m, 3 colours, 3]
     shape = np.matmul(bend, turns[seen].transpose(0, 2, 1))  # [m, 3, K + 52] shading by turning normals
     geometry = shading_jacobian(view, samples, slope, head.photos[index], len(head.identity), shape)
-    tones = (tint * shade)[None] * albedo.modes[:, seen]  # [A, m, 3]
+    tones = diffuse[None] * albedo.modes[:, seen]  # [A, m, 3]
     bands = received.shape[1]
     lights = np.zeros((len(seen), 3, bands, 3), np.float32)
     for channel in range(3):
-        lights[:, channel, :, channel] = received * tint[:, channel, None]
+        lights[:, channel, :, channel] = response[:, channel]
     jacobian = np.concatenate(
         [geometry, tones.transpose(1, 2, 0), lights.reshape(len(seen), 3, 3 * bands)], 2, dtype=np.float32
     )
@@ -182,21 +188,21 @@ def _linearise(
 
 
 def _solve_light(
-    received: np.ndarray,  # [m, B]
-    tint: np.ndarray,  # [m, 3]
+    response: np.ndarray,  # [m, 3, B]
     colour: np.ndarray,  # [m, 3]
     sigma: np.ndarray,  # [m, 3]
     trust: np.ndarray,  # [m]
     transfer: SkinTransfer,
     options: PhotometricOptions,
     start: np.ndarray | None,  # [B, 3]
+    level: float,  # constant coefficient of an even light as bright as the photo
 ) -> np.ndarray:
     """[B, 3] light by robust, ridged linear least squares, albedo and shape held."""
-    light = np.zeros((received.shape[1], 3)) if start is None else start.copy()
-    ridge = np.diag(options.light_ridge * transfer.band**2 + 1e-3)
+    light = np.zeros((response.shape[2], 3)) if start is None else start.copy()
+    ridge = np.diag(options.light_ridge * transfer.band**2 / level**2 + 1e-6)
     limits = (options.robust, options.bright_robust)
     for channel in range(3):
-        rows = received * tint[:, channel, None]
+        rows = response[:, channel]
         even = trust / sigma[:, channel] ** 2 / options.correlation
         weight = even
         for attempt in range(4):

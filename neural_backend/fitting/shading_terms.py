@@ -22,6 +22,7 @@ LEAST_TRUST = 0.05
 class SampleView:
     local: np.ndarray  # [U, 3] the samples' small mesh, head frame, with the photo's expression
     in_camera: np.ndarray  # [M, 3]
+    towards: np.ndarray  # [M, 3] unit, from the sample to the camera, head frame
     colour: np.ndarray  # [M, 3] the photo's
     slope: np.ndarray  # [M, 3, 2] d colour / d pixel
     trust: np.ndarray  # [M] 0..1: bare skin, not grazing
@@ -57,7 +58,7 @@ def view_samples(
     clipped = (colour > 0.97).any(1)
     seen = candidates[free]
     seen = seen[(trust[seen] > LEAST_TRUST) & ~clipped[seen]]
-    view = SampleView(local, in_camera, colour, slope, trust, seen)
+    view = SampleView(local, in_camera, towards, colour, slope, trust, seen)
     return view, (trace.loss(surface, places, normals) if trace is not None else None)
 
 

@@ -14,6 +14,9 @@ import torch
 from ..geometry.rays import Surface
 from ..rendering.light import irradiance_factors, sh_basis, sphere_directions
 
+SKIN_F0 = 0.028
+LOBE_ALPHA = 0.25  # GGX alpha of skin at Principled roughness 0.5
+LOBE_EDGE = 0.35  # share of Schlick's rise that rough skin keeps at grazing angles
 RAY_START_M = 0.0015  # leave the own facet and its neighbours: the level-1 mesh is about 2 mm wide
 
 
@@ -55,6 +58,34 @@ class SkinTransfer:
             for axis in np.eye(3)
         ]
         return np.stack(columns, -1)
+
+    def mirrored(
+        self, normals: np.ndarray, towards: np.ndarray, unoccluded: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What the skin mirrors: ([M, B] response, [M, B, 3] derivative with respect to the normal).
+
+        One GGX lobe at normal incidence's F0 with Schlick's rise, its blur applied band by band to the light.
+
+        Args:
+            towards: [M, 3] unit, to the camera.
+            unoccluded: [M] share of the hemisphere that is open: what is hidden is not mirrored either.
+        """
+        facing = np.clip((normals * towards).sum(1), 0.0, 1.0)
+        strength = (SKIN_F0 + (1 - SKIN_F0) * LOBE_EDGE * (1 - facing) ** 5) * unoccluded
+        reflected = 2 * (normals * towards).sum(1, keepdims=True) * normals - towards
+        blur = np.exp(-((LOBE_ALPHA * self.band) ** 2)) * strength[:, None]
+        step = 1e-3
+        turn = np.stack(
+            [
+                (basis(reflected + step * axis, self.degree) - basis(reflected - step * axis, self.degree)) / (2 * step)
+                for axis in np.eye(3)
+            ],
+            -1,
+        )  # [M, B, 3] per reflected direction
+        # d reflected / d normal = 2 (normal towards^T + (normal . towards) I)
+        along = np.einsum("mbi,mi->mb", turn, normals)
+        per_normal = 2 * (along[:, :, None] * towards[:, None] + facing[:, None, None] * turn)
+        return basis(reflected, self.degree) * blur, per_normal * blur[:, :, None]
 
     def loss(self, surface: Surface, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
         """[M, 3] points on `surface` -> [M, B] what the head's own shadows take away."""
