@@ -1,8 +1,8 @@
 """From partial, shading-stained observations to one full diffuse map, without seams.
 
-log diffuse = prior (posterior mean of the albedo model, known everywhere) + residual. The residual is split into bands by
-size. Small bands are the skin's own detail and are kept; large bands are mostly light that the light model missed, so
-they are shrunk towards the prior, the more so where left and right disagree. Where nothing was seen the residual is
+log diffuse = prior (posterior mean of the albedo model, known everywhere) + residual. The residual is split into bands
+by size. Small bands are the skin's own detail and are kept; large bands are mostly light that the light model missed,
+so they are shrunk towards the prior, the more so where left and right disagree. Where nothing was seen the residual is
 mirrored, or fades to the prior with synthetic structure of the same strength. Residuals fade through soft masks, so
 there is no edge to blend.
 """
@@ -22,7 +22,7 @@ BAND_MM = (1.2, 2.5, 5.0, 10.0, 20.0)
 #: What is kept of each band (one more than BAND_MM): luminance where both sides agree, where they disagree, and chroma.
 KEEP_EVEN = (1.0, 1.0, 0.90, 0.65, 0.35, 0.15)
 KEEP_ODD = (1.0, 1.0, 0.75, 0.35, 0.10, 0.0)
-KEEP_CHROMA = (0.8, 1.0, 1.0, 0.9, 0.7, 0.45)
+KEEP_CHROMA = (0.5, 0.6, 0.6, 0.5, 0.3, 0.2)
 #: Exponent of the photos' weights per band: detail comes from the best photo, colour from all.
 BLEND_POWER = (8, 6, 4, 2, 1, 1)
 LUMINANCE = np.array([0.3, 0.5, 0.2], np.float32)  # of log colour
@@ -56,18 +56,25 @@ def masked_blur(values: np.ndarray, weight: np.ndarray, sigma: float) -> tuple[n
     return out[..., :-1], out[..., -1]
 
 
-def bands(residual: np.ndarray, weight: np.ndarray, texel_mm: float) -> list[np.ndarray]:
+@dataclass(frozen=True)
+class Band:
+    """One size of detail and where it is known."""
+
+    values: np.ndarray  # [S, S, 3]
+    known: np.ndarray  # [S, S] 0..1
+
+
+def bands(residual: np.ndarray, weight: np.ndarray, texel_mm: float) -> list[Band]:
     """[S, S, 3] -> len(BAND_MM) + 1 bands, fine to coarse, that sum to the residual where the weight is 1.
 
-    Each blur starts from the one before, so that the coarse bands extend smoothly beyond what was seen.
+    A coarse band is known a little beyond the finer ones: small holes (a clipped highlight) close smoothly.
     """
-    result, current, mask = [], residual, weight
+    result, current, known = [], residual, weight
     for width in BAND_MM:
         smooth, spread = masked_blur(residual, weight, width / texel_mm)
-        result.append((current - smooth) * mask[..., None])
-        current, mask = smooth, smoothstep(0.02, 0.3, spread)
-    result.append(current * mask[..., None])
-    return result
+        result.append(Band(current - smooth, known))
+        current, known = smooth, smoothstep(0.05, 0.45, spread)
+    return [*result, Band(current, known)]
 
 
 def complete(
@@ -77,42 +84,45 @@ def complete(
     texel_mm: float,
 ) -> Completed:
     """Blend photos, shrink what light may have left, mirror."""
-    total = [0.0] * (len(BAND_MM) + 1)
-    norm = [1e-6] * (len(BAND_MM) + 1)
-    hidden = np.ones((atlas.size, atlas.size), np.float32)
-    for residual, weight in zip(residuals, weights, strict=True):
-        image, mask = atlas.padded(residual), atlas.image(weight)
-        hidden *= 1 - mask
-        for k, band in enumerate(bands(image, mask, texel_mm)):
-            share = mask ** BLEND_POWER[k] if len(residuals) > 1 else mask
-            spread = None
-            if k and len(residuals) > 1:
-                spread = masked_blur(band, share, BAND_MM[k - 1] / texel_mm)
-            if len(residuals) == 1:
-                total[k], norm[k] = band, 1.0
-            else:
-                # Coarse bands reach beyond the photo's own texels: so does their share.
-                share = np.maximum(share, 1e-4) if spread is None else np.maximum(share, 0.05 * spread[1])
-                total[k] = total[k] + band * share[..., None]
-                norm[k] = norm[k] + share
+    size = atlas.size
+    split = [
+        bands(atlas.padded(residual), atlas.image(weight), texel_mm)
+        for residual, weight in zip(residuals, weights, strict=True)
+    ]
+    hidden = np.ones((size, size), np.float32)
+    for weight in weights:
+        hidden *= 1 - atlas.image(weight)
     seen = 1 - hidden
-    kept = np.zeros((atlas.size, atlas.size, 3), np.float32)
-    far = np.zeros_like(kept)
-    both = np.minimum(seen, seen[:, ::-1])
-    for k in range(len(total)):
-        band = total[k] if np.isscalar(norm[k]) else total[k] / norm[k][..., None]
-        luminance = band @ LUMINANCE
-        chroma = band - luminance[..., None]
-        odd = (luminance - luminance[:, ::-1]) / 2 * both
+    residual = np.zeros((size, size, 3), np.float32)
+    for k in range(len(BAND_MM) + 1):
+        band = _blend([photo[k] for photo in split], BLEND_POWER[k])
+        values, known = band.values, band.known
+        if k == len(BAND_MM):
+            # Of the coarsest band the mean belongs to the person, everywhere.
+            mean = (values * known[..., None]).sum((0, 1)) / max(float(known.sum()), 1.0)
+            residual += mean
+            values = values - mean
+        luminance = values @ LUMINANCE
+        chroma = values - luminance[..., None]
+        odd = (luminance - luminance[:, ::-1]) / 2 * np.minimum(known, known[:, ::-1])
         luminance = KEEP_EVEN[k] * (luminance - odd) + KEEP_ODD[k] * odd
-        band = luminance[..., None] + KEEP_CHROMA[k] * chroma
-        kept += band
-        if k == len(total) - 1:
-            far = band  # the coarsest band is all that reaches beyond what was seen
+        kept = (luminance[..., None] + KEEP_CHROMA[k] * chroma) * known[..., None]
+        residual += kept + kept[:, ::-1] * (1 - known[..., None])
     mirrored = seen[:, ::-1] * (1 - seen)
-    away = kept[:, ::-1] * seen[:, ::-1, None] + far * (1 - seen[:, ::-1, None])
-    residual = kept * seen[..., None] + away * (1 - seen[..., None])
     return Completed(residual[atlas.mask], seen[atlas.mask], mirrored[atlas.mask])
+
+
+def _blend(photos: list[Band], power: float) -> Band:
+    """One band of several photos: a high power lets the best photo win, a low one averages."""
+    if len(photos) == 1:
+        return photos[0]
+    shares = [np.maximum(photo.known, 1e-3) ** power for photo in photos]
+    total = sum(shares)
+    values = sum(photo.values * (share / total)[..., None] for photo, share in zip(photos, shares, strict=True))
+    hidden = np.ones_like(total)
+    for photo in photos:
+        hidden *= 1 - photo.known
+    return Band(values, 1 - hidden)
 
 
 def structure_gain(

@@ -1,6 +1,6 @@
 """Light and skin tone apart: shading of each photo at the skin's vertices, jointly with one albedo for all photos.
 
-Model, linear in the light: pixel = albedo * (diffuse transfer @ light) + specular transfer @ light. The diffuse transfer
+Model, linear in the light: pixel = albedo * (diffuse transfer @ light) + specular transfer @ light. The diffuse part
 carries the head's own shadows. Light (least squares) and albedo (closed-form conditional Gaussian of the reflectance
 prior) are solved in turns with robust weights; what neither explains is left to `completion`, band by band.
 """
@@ -29,7 +29,10 @@ NOISE_SD = 0.16
 #: Neighbouring vertices err together: this many count as one observation.
 CORRELATED = 40.0
 #: Prior of the light: log of the mean irradiance that photographers choose, and how far single channels differ from it.
-EXPOSURE_MEAN, EXPOSURE_SD, WHITE_BALANCE_SD = np.log(0.85), 0.40, 0.10
+EXPOSURE_MEAN, EXPOSURE_SD, WHITE_BALANCE_SD = np.log(0.90), 0.28, 0.15
+#: Spread of skin tones: along the curve from dark to light, and across it (log).
+TONE_SD, HUE_SD = 0.55, 0.05
+LUMINANCE = np.array([0.3, 0.5, 0.2])
 #: Light of degree 1, 2, 3 relative to the mean light, prior standard deviation.
 DIRECTIONAL_SD = (0.9, 0.5, 0.25)
 
@@ -207,7 +210,13 @@ def _share_level(
     covariance = EXPOSURE_SD**2 * np.ones((3, 3)) + WHITE_BALANCE_SD**2 * np.eye(3)
     inverse = np.linalg.inv(covariance)
     levels = [np.log(np.maximum(light[0] * y00, 1e-4)) - EXPOSURE_MEAN for light in lights]
-    system = shift.T @ shift + len(lights) * inverse
-    right = -shift.T @ coefficients + inverse @ np.sum(levels, axis=0)
-    move = np.linalg.solve(system, right)  # [3] albedo up, light down
+    # Skin tones lie about a curve (a Gaussian over colours is too wide across it): distance to its nearest point.
+    tone = prior.tone(coefficients)
+    towards = prior.tone_curve[np.abs((prior.tone_curve - tone) @ LUMINANCE).argmin()]
+    hue = np.eye(3) - np.outer(np.ones(3), LUMINANCE)  # what changes colour but not brightness
+    tone_precision = hue.T @ hue / HUE_SD**2 + np.outer(LUMINANCE, LUMINANCE) / TONE_SD**2
+    middle = prior.tone_curve.mean(0)
+    right = len(lights) * (inverse @ np.mean(levels, axis=0))
+    right += hue.T @ hue @ (towards - tone) / HUE_SD**2 + LUMINANCE * (LUMINANCE @ (middle - tone)) / TONE_SD**2
+    move = np.linalg.solve(tone_precision + len(lights) * inverse, right)  # [3] albedo up, light down
     return coefficients + (shift @ move).astype(np.float32), [light * np.exp(-move) for light in lights]

@@ -27,7 +27,7 @@ def remove_highlights(
     determinant = np.maximum(ee * ww - ew * ew, 1e-8 * ee * ww + 1e-12)
     shine = (cw * ee - ce * ew) / determinant  # b
     brightness = body.mean(1)
-    brighter = smoothstep(0.05, 0.45, np.log(np.maximum(brightness, 1e-4) / np.maximum(expected.mean(1), 1e-4)))
+    brighter = smoothstep(0.10, 0.60, np.log(np.maximum(brightness, 1e-4) / np.maximum(expected.mean(1), 1e-4)))
     # Hue varies from person to place: a tenth of the pixel is not yet shine.
-    shine = np.clip(shine - 0.06 * brightness, 0, 0.85 * body.min(1) / white.max()) * brighter
+    shine = np.clip(shine - 0.10 * brightness, 0, 0.85 * body.min(1) / white.max()) * brighter
     return np.maximum(body - shine[:, None] * white, 0.1 * body)

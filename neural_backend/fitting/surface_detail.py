@@ -1,8 +1,8 @@
 """Specular, roughness and normals of skin: procedural by region, with the photo's own wrinkles where it shows them.
 
-There is no free measured specular map of a face, so these follow published ranges: F0 about 0.028 (index 1.4), roughness
-lower on nose, lips and forehead (Weyrich et al. 2006). Pores are band-limited noise at their real size in millimetres,
-drawn out along the cheeks, absent on lips, which get grooves across them instead. Nothing tiles.
+There is no free measured specular map of a face, so these follow published ranges: F0 about 0.028 (index 1.4),
+roughness lower on nose, lips and forehead (Weyrich et al. 2006). Pores are band-limited noise at their real size in
+millimetres, drawn out along the cheeks, absent on lips, which get grooves across them instead. Nothing tiles.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from .unwrap import SkinAtlas, smoothstep
 
 #: Principled roughness by region; the rest of the face has BASE_ROUGHNESS.
 BASE_ROUGHNESS = 0.46
-REGION_ROUGHNESS = {"forehead": 0.42, "nose": 0.38, "lips": 0.34, "lids": 0.40, "ears": 0.44, "neck": 0.51, "scalp": 0.43,
-                    "beard": 0.49, "interior": 0.28, "lid_rim": 0.25}  # fmt: skip
+REGION_ROUGHNESS = {"forehead": 0.42, "nose": 0.38, "lips": 0.34, "lids": 0.40, "ears": 0.44, "neck": 0.51,
+                    "scalp": 0.43, "beard": 0.49, "interior": 0.28, "lid_rim": 0.25}  # fmt: skip
 BASE_F0 = 0.028
 REGION_F0 = {"lips": 0.031, "brows": 0.023, "beard": 0.026, "lid_rim": 0.034, "interior": 0.035}
 #: Depth of pores, millimetres, and how large they are (spacing, millimetres).
-PORE_DEPTH_MM = {"cheeks": 0.022, "nose": 0.026, "forehead": 0.016, "beard": 0.018, "scalp": 0.010, "neck": 0.010,
-                 "lids": 0.006, "ears": 0.008, "lips": 0.0, "interior": 0.0}  # fmt: skip
-BASE_PORE_DEPTH_MM = 0.013
+PORE_DEPTH_MM = {"cheeks": 0.050, "nose": 0.060, "forehead": 0.038, "beard": 0.042, "scalp": 0.025, "neck": 0.025,
+                 "lids": 0.014, "ears": 0.018, "lips": 0.0, "interior": 0.0}  # fmt: skip
+BASE_PORE_DEPTH_MM = 0.030
 PORE_SPACING_MM = 0.75
 LIP_GROOVE_MM = 0.05
 #: Height in millimetres per unit of log luminance: what is darker than its surroundings lies deeper.
@@ -82,7 +82,7 @@ def height_map(
     lines = np.exp(-0.5 * (fine / 0.35) ** 2) * smoothstep(-0.5, 1.0, coarse)
     depth = blend_regions(atlas, regions, PORE_DEPTH_MM, BASE_PORE_DEPTH_MM)
     height = -depth * (1.0 * pits + 0.35 * lines - 0.25 * coarse)
-    cavity = np.clip(pits * 0.6, 0, 1) * np.clip(depth / 0.02, 0, 1)
+    cavity = np.clip(pits * 0.6, 0, 1) * np.clip(depth / 0.05, 0, 1)
 
     lips = atlas.smooth(regions["lips"])
     if lips.any():

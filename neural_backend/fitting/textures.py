@@ -1,4 +1,4 @@
-"""Reflectance maps of a fitted head from its photos: diffuse without the photo's light, specular, roughness, normals."""
+"""Reflectance maps of a fitted head from its photos: diffuse without the photo's light, specular, roughness, normal."""
 
 from __future__ import annotations
 
@@ -25,14 +25,17 @@ from .unwrap import SkinAtlas, View, sample_colour, sample_photo, smoothstep
 STAGE = "textures"
 CLEAR_PARTS = ("lashes", "tear_line", "cornea_left", "cornea_right")
 #: How far the residual may leave the prior (log) by region: (darker, lighter). Elsewhere LIMIT holds.
-LIMIT = (-1.2, 0.45)
+LIMIT = (-0.60, 0.35)
 REGION_LIMIT = {
     "brows": (-2.2, 0.45), "beard": (-1.8, 0.45), "lips": (-0.45, 0.35), "lids": (-0.55, 0.25),
-    "nostril_rim": (-0.30, 0.20), "ears": (-0.35, 0.30), "scalp": (-0.35, 0.30), "neck": (-0.45, 0.35),
+    "nostril_rim": (-0.30, 0.20), "ears": (-0.35, 0.30), "scalp": (-0.25, 0.25), "neck": (-0.15, 0.15),
 }  # fmt: skip
 #: Darker than the prior by this much over several millimetres is hair or a cast shadow, not skin (log, from .. to).
 HAIR_RESIDUAL = (-0.45, -0.80)
 GLARE_RESIDUAL = (0.40, 0.75)
+CLIPPED = 0.90  # linear: with two channels above this a pixel is (nearly) white
+FOLD_FADE = 0.75
+CHROMA_LIMIT = 0.25
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,7 @@ def look(
     normals = vertex_normals_numpy(vertices, level.triangles)
     # Lashes and clear parts hide nothing that a texel could mistake for skin.
     clear = [PART_NAMES.index(part) for part in CLEAR_PARTS]
-    view = View.make(camera, vertices, normals, level.triangles[~np.isin(level.triangle_part, clear)])
+    view = View.make(camera, vertices, normals, level.triangles[~np.isin(level.triangle_part, clear)], fit.vertices)
     trust = photo_trust(photo, photo_fit, view.mm_per_pixel)
     blur = max(1.0 / view.mm_per_pixel, 0.3)  # a standard deviation of 1 mm: half the spacing of vertices
     smooth = cv2.GaussianBlur(photo.linear, (0, 0), blur)
@@ -158,8 +161,9 @@ def unwrap(
     )
     pixels, depth, cosine = geometry[:, :2], geometry[:, 2], geometry[:, 3]
     weight = view.trust(pixels, depth, cosine) * sample_photo(trust, pixels) * atlas.outer
-    rim = atlas.smooth(np.clip(prior.regions["lid_rim"] + prior.regions["interior"], 0, 1))
-    weight = weight * (1 - rim)
+    # The rim of the lids is a line of moisture, the neck lies in the chin's shadow and under collars.
+    left_out = np.clip(sum(prior.regions[name] for name in ("lid_rim", "interior", "neck")), 0, 1)
+    weight = weight * (1 - atlas.smooth(left_out))
     colour = sample_colour(photo.linear, pixels, view.mm_per_pixel / texel_mm)
     diffuse = atlas.smooth(shading.diffuse)
     specular = atlas.smooth(shading.specular)
@@ -169,9 +173,15 @@ def unwrap(
     low, high = (_limits(atlas, prior, side)[:, None] for side in (0, 1))
     # Only luminance is limited: a limit per channel would change the hue.
     luminance = (residual @ LUMINANCE)[:, None]
-    weight = weight * _not_hair(atlas, prior, luminance[:, 0], weight, texel_mm)
+    # A clipped pixel has lost its hue and its shading.
+    clipped = sample_photo((np.median(photo.linear, axis=2) > CLIPPED).astype(np.float32), pixels)
+    weight = weight * (1 - np.clip(2 * clipped, 0, 1))
+    weight = weight * bare_skin(atlas, prior, luminance[:, 0], weight, texel_mm)
     limited = np.where(luminance < 0, low * np.tanh(luminance / low), high * np.tanh(luminance / high))
-    chroma = np.clip(residual - luminance, -0.5, 0.5)
+    chroma = CHROMA_LIMIT * np.tanh((residual - luminance) / CHROMA_LIMIT)
+    # Folds that the photo's expression makes would stay on the neutral face: their dark lines are taken back.
+    folded = atlas.smooth(view.strain[:count])[:, None]
+    limited = np.where(limited < 0, limited * (1 - FOLD_FADE * folded), limited)
     return limited + chroma, _feather(atlas, weight, texel_mm)
 
 
@@ -182,20 +192,30 @@ def _limits(atlas: SkinAtlas, prior: ReflectancePrior, side: int) -> np.ndarray:
     return atlas.smooth(vertex)
 
 
-def _not_hair(
+def bare_skin(
     atlas: SkinAtlas, prior: ReflectancePrior, luminance: np.ndarray, weight: np.ndarray, texel_mm: float
 ) -> np.ndarray:
-    """[N] 1 on skin, 0 where several millimetres are far darker (hair, frames) or lighter (glare, teeth) than skin."""
-    smooth, _ = masked_blur(atlas.padded(luminance)[..., None], atlas.image(weight) + 1e-4, 2.5 / texel_mm)
-    smooth = smooth[atlas.mask][:, 0]
-    hairy = np.clip(prior.regions["brows"] + prior.regions["beard"], 0, 1)  # hair that belongs on the skin
-    keep = atlas.smooth(hairy)
+    """[N] 1 on skin; 0 where several millimetres are far darker (hair, frames), lighter (glare, teeth) or stringier."""
+    image, mask = atlas.padded(luminance)[..., None], atlas.image(weight) + 1e-4
+    smooth, _ = masked_blur(image, mask, 2.5 / texel_mm)
+    fine = image - masked_blur(image, mask, 1.5 / texel_mm)[0]
+    energy, _ = masked_blur(fine**2, mask, 3.0 / texel_mm)
+    smooth, strings = smooth[atlas.mask][:, 0], np.sqrt(np.maximum(energy[atlas.mask][:, 0], 0))
+    regions = prior.regions
+    upper, scalp = atlas.smooth(np.stack([regions["forehead"], regions["scalp"]], 1)).T
+    cheeks = atlas.smooth(regions["cheeks"]) > 0.5
+    usual = float(np.median(strings[cheeks & (weight > 0.5)])) if (cheeks & (weight > 0.5)).any() else 0.03
+    hair_growth = atlas.smooth(np.clip(regions["brows"] + regions["beard"], 0, 1))  # hair that belongs on the skin
     dark = smoothstep(HAIR_RESIDUAL[1], HAIR_RESIDUAL[0], smooth)
+    dark = dark * (1 - scalp) + smoothstep(-0.45, -0.2, smooth) * scalp
+    stringy = smoothstep(3.5, 2.0, strings / max(usual, 0.02))
+    above = np.clip(upper + scalp, 0, 1)
+    keep = np.minimum(dark, 1 - above * (1 - stringy))
+    # Hair casts a shadow and lies in strands: skin right beside it is not trusted either.
+    beside, _ = masked_blur(atlas.padded(keep)[..., None], np.ones_like(mask), 3.0 / texel_mm)
+    keep = np.minimum(keep, 1 - above * (1 - smoothstep(0.6, 0.95, beside[atlas.mask][:, 0])))
     light = smoothstep(GLARE_RESIDUAL[1], GLARE_RESIDUAL[0], smooth)
-    scalp = atlas.smooth(prior.regions["scalp"])
-    scalp_dark = smoothstep(-0.45, -0.2, smooth)
-    dark = dark * (1 - scalp) + dark * scalp_dark * scalp
-    return np.maximum(dark, keep) * light
+    return np.maximum(keep, hair_growth) * light
 
 
 def _feather(atlas: SkinAtlas, weight: np.ndarray, texel_mm: float, width_mm: float = 2.0) -> np.ndarray:
@@ -236,6 +256,7 @@ def _assemble(
     plain = atlas.smooth(np.clip(sum(prior.regions[name] for name in shaped), 0, 1)) < 0.1
     gain = structure_gain(fine, structure, face & plain & (seen > 0.95))
     filled = np.clip(seen + 0.8 * completed.mirrored, 0, 1)
+    residual = residual * (1 - atlas.smooth(prior.regions["interior"]))[:, None]
     log_diffuse = base + residual + (gain * structure * (1 - filled))[:, None]
     diffuse = np.clip(np.exp(log_diffuse), 0.003, 0.95)
 
@@ -274,9 +295,23 @@ def lip_position(template: HeadTemplate) -> np.ndarray:
 
 
 def _report(delit: Delit, prior: ReflectancePrior) -> dict[str, object]:
-    face = np.maximum(prior.regions["cheeks"], prior.regions["forehead"])
-    tone = np.average(prior.albedo(delit.albedo), axis=0, weights=face)
+    tone = np.exp(prior.tone(delit.albedo))
     return {
         "skin_albedo": [round(float(value), 4) for value in tone],
         "light_level": [[round(float(v), 4) for v in shading.light[0] * 0.28209479] for shading in delit.shadings],
     }
+
+
+def plain_projection(fit: FitResult, photo: Photo, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The photo merely unwrapped, light and all: ([S, S, 3] linear, [S, S] trust 0..1). A baseline for evaluation."""
+    template = HeadTemplate.load()
+    atlas = SkinAtlas.make(template, size)
+    level = template.levels[1]
+    vertices = (fit.vertices + np.tensordot(fit.photos[0].expression, fit.arkit, 1)).astype(np.float32)
+    normals = vertex_normals_numpy(vertices, level.triangles)
+    view = View.make(fit.photos[0].camera, vertices, normals, level.triangles, fit.vertices)
+    count = atlas.vertex_count
+    pixels = atlas.from_vertices(view.pixels[:count])
+    depth, cosine = atlas.from_vertices(view.depth[:count]), atlas.from_vertices(view.cosine[:count])
+    trust = view.trust(pixels, depth, cosine) * atlas.outer
+    return atlas.image(sample_colour(photo.linear, pixels, 1.0)), atlas.image(trust)

@@ -138,13 +138,20 @@ class View:
     pixels: np.ndarray  # [V_all, 2]
     depth: np.ndarray  # [V_all]
     cosine: np.ndarray  # [V_all] of the normal to the viewing ray, 1 facing
+    strain: np.ndarray  # [V_all] 0..1: how far the expression folds or stretches the skin there
     depth_map: np.ndarray  # [h, w] metres, 0 where no head
     scale: float  # depth map pixels per photo pixel
     mm_per_pixel: float  # at the middle of the face
 
     @classmethod
     def make(
-        cls, camera: Camera, vertices: np.ndarray, normals: np.ndarray, triangles: np.ndarray, limit: int = 1400
+        cls,
+        camera: Camera,
+        vertices: np.ndarray,
+        normals: np.ndarray,
+        triangles: np.ndarray,
+        neutral: np.ndarray,
+        limit: int = 1400,
     ) -> View:
         """Project the whole head and draw its depth (long side at most `limit` pixels)."""
         pixels, depth = camera.project(vertices.astype(np.float64))
@@ -162,7 +169,7 @@ class View:
         middle = float(np.median(depth))
         return cls(
             vertices, normals, pixels.astype(np.float32), depth.astype(np.float32), cosine.astype(np.float32),
-            drawn.depth.numpy(), scale, 1000 * middle / camera.focal_px,
+            fold_strain(vertices, neutral, triangles), drawn.depth.numpy(), scale, 1000 * middle / camera.focal_px,
         )  # fmt: skip
 
     def trust(self, pixels: np.ndarray, depth: np.ndarray, cosine: np.ndarray) -> np.ndarray:
@@ -182,6 +189,19 @@ class View:
         # Near a nearer surface (nose over cheek, lid over eye): slack grows with slope, so compare generously.
         clear = depth < nearest[row, column] + DEPTH_SLACK + 0.012
         return (in_frame & visible & clear & (inside[row, column] > 0)) * smoothstep(*GRAZING, cosine)
+
+
+def fold_strain(posed: np.ndarray, neutral: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """[V] 0..1 from the change of edge lengths: 0 below a tenth, 1 at two fifths."""
+    total, count = np.zeros(len(posed)), np.full(len(posed), 1e-6)
+    for a, b in ((0, 1), (1, 2), (2, 0)):
+        i, j = triangles[:, a], triangles[:, b]
+        lengths = [np.linalg.norm(shape[i] - shape[j], axis=1) for shape in (posed, neutral)]
+        change = np.abs(np.log(np.maximum(lengths[0], 1e-6) / np.maximum(lengths[1], 1e-6)))
+        for end in (i, j):
+            total += np.bincount(end, change, len(posed))
+            count += np.bincount(end, minlength=len(posed))
+    return smoothstep(0.08, 0.35, total / count).astype(np.float32)
 
 
 def sample_photo(image: np.ndarray, pixels: np.ndarray, interpolation: int = cv2.INTER_LINEAR) -> np.ndarray:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -28,6 +27,7 @@ class ReflectancePrior:
     vertex_log_albedo_mean: np.ndarray  # [V_skin, 3] float32, level-1 skin vertices
     vertex_log_albedo_modes: np.ndarray  # [A, V_skin, 3] float32
     residual_sd: np.ndarray  # [V_skin, 3] float32: what the modes leave out
+    tone_curve: np.ndarray  # [T, 3] float32 log albedo of the average skin (cheeks, forehead) from dark to light
     regions: dict[str, np.ndarray]  # name -> [V_skin] float32 0..1
     feature_png: np.ndarray  # [n] uint8: mean small-scale log-albedo in the skin UV (lip border, lid creases ...)
     structure_png: np.ndarray  # [n] uint8: one face's own small-scale log-luminance, a sample of real skin
@@ -52,6 +52,7 @@ class ReflectancePrior:
             vertex_log_albedo_mean=data["mean"].astype(np.float32),
             vertex_log_albedo_modes=data["modes"].astype(np.float32) * data["modes_scale"][:, None, None],
             residual_sd=data["residual_sd"].astype(np.float32),
+            tone_curve=data["tone_curve"],
             regions={
                 key.removeprefix("region/"): value.astype(np.float32) / 255
                 for key, value in data.items()
@@ -109,11 +110,10 @@ class ReflectancePrior:
                 "'python -m neural_backend.training.reflectance' (docs/textures.md)."
             )
 
-    @cached_property
-    def mean_colour(self) -> np.ndarray:
-        """[3] linear albedo of the mean skin on cheeks and forehead."""
+    def tone(self, coefficients: np.ndarray) -> np.ndarray:
+        """[3] mean log albedo of cheeks and forehead."""
         face = np.maximum(self.regions["cheeks"], self.regions["forehead"])
-        return np.exp(np.average(self.vertex_log_albedo_mean, axis=0, weights=face))
+        return np.average(self.log_albedo(coefficients), axis=0, weights=face)
 
 
 def uv_digest(template: HeadTemplate) -> str:

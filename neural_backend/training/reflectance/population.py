@@ -12,9 +12,13 @@ from .skin_model import SkinModel, lightness
 #: Google's Monk skin tone scale, sRGB. Its ends are lighter and darker than diffuse skin: it orders, we compress.
 MONK_HEX = ("f6ede4", "f3e7db", "f7ead0", "eadaba", "d7bd96", "a07e56", "825c43", "604134", "3a312a", "292420")
 LIGHTNESS_RANGE = (30.0, 72.0)
+#: Blood fraction of the dermis: gives the a* of measured cheeks (about 12 at L* 64), which flush more than arms.
+MEAN_BLOOD = 0.075
+#: Carotene and bilirubin, which the two layers leave out, take some blue (log).
+PIGMENT_OFFSET = np.array([0.0, 0.0, -0.06])
 #: Albedo of what the photo never shows in this UV, relative to the person's skin tone: log offsets.
-MOUTH_OFFSET = np.log([0.85, 0.42, 0.42])
-SOCKET_OFFSET = np.log([0.95, 0.60, 0.60])
+MOUTH_OFFSET = np.log([0.80, 0.46, 0.44])
+SOCKET_OFFSET = np.log([0.88, 0.66, 0.64])
 NOSTRIL_OFFSET = np.log([0.62, 0.45, 0.42])
 
 
@@ -45,9 +49,9 @@ def clean_source(
     deviation = log - tone
     # Light baked into a photograph is rarely the same on both sides; skin mostly is.
     deviation = (deviation + deviation[mirror]) / 2
-    # Scalp skin: a little lighter towards the crown is not known to be right; keep the forehead's own colour.
+    # Under the hair of the maps nothing is known: the scalp takes the forehead's colour.
     scalp = regions["scalp"][:, None]
-    deviation = deviation * (1 - 0.6 * scalp)
+    deviation = deviation * (1 - scalp) + np.average(deviation, axis=0, weights=regions["forehead"]) * scalp
     return SkinSource(tone, deviation)
 
 
@@ -75,11 +79,18 @@ class Population:
     def tone(self, generator: np.random.Generator) -> np.ndarray:
         """[3] log albedo of one person's skin: uniform over the Monk scale."""
         wanted = np.interp(generator.uniform(0, 9), np.arange(10), self.monk_lightness)
-        blood = np.exp(generator.normal(np.log(0.028), 0.25))
+        blood = np.exp(generator.normal(np.log(MEAN_BLOOD), 0.25))
         family = self.model.reflectance(self.melanin_axis, np.full(200, blood))
         melanin = np.interp(-wanted, -lightness(family), self.melanin_axis)
         tone = np.log(self.model.reflectance(melanin, blood)[0])
-        return tone + generator.normal(0, 0.035, 3) * [0.5, 0.7, 1.4]  # carotene, bilirubin: mostly blue
+        return tone + PIGMENT_OFFSET + generator.normal(0, 0.035, 3) * [0.5, 0.7, 1.4]
+
+    def tone_curve(self, count: int = 33) -> np.ndarray:
+        """[count, 3] log albedo of the average skin from dark to light: the line that tones scatter about."""
+        family = self.model.reflectance(self.melanin_axis, np.full(len(self.melanin_axis), MEAN_BLOOD))
+        wanted = np.linspace(LIGHTNESS_RANGE[0] - 2, LIGHTNESS_RANGE[1] + 2, count)
+        melanin = np.interp(-wanted, -lightness(family), self.melanin_axis)
+        return np.log(self.model.reflectance(melanin, np.full(count, MEAN_BLOOD))) + PIGMENT_OFFSET
 
     def person(self, generator: np.random.Generator) -> np.ndarray:
         """[V, 3] log albedo of one drawn person."""
@@ -90,7 +101,9 @@ class Population:
         share = generator.beta(0.5, 0.5)
         deviation = share * self.sources[first].deviation + (1 - share) * self.sources[second].deviation
         log = tone + deviation * np.clip(generator.normal(0.9, 0.22), 0.3, 1.5)
-        melanin, blood, plain = self.fields.draw(generator, 3)
+        # What is not seen in a photo should take its tone from what is: no freedom of its own for scalp and neck.
+        apart = 1 - 0.75 * np.clip(self.regions["scalp"] + self.regions["neck"], 0, 1)
+        melanin, blood, plain = self.fields.draw(generator, 3) * apart
         log = log + 0.06 * melanin[:, None] * [0.7, 1.0, 1.35] + 0.06 * blood[:, None] * [0.25, 1.0, 0.75]
         log = log + 0.035 * plain[:, None]
         regions = self.regions
