@@ -168,6 +168,7 @@ def evaluate(
     mean_skin: np.ndarray,
     cases: Sequence[Case] = CASES,
     sheet: list[np.ndarray] | None = None,
+    load: Callable[[Path], object] = load_photo,
 ) -> list[dict]:
     """One row per person and case whose pictures are there.
 
@@ -175,6 +176,7 @@ def evaluate(
         fitter: photos -> FitResult, or anything with `vertices` and `photos` of the same meaning.
         mean_skin: [17595, 3] the face that a fit must beat.
         sheet: rows of the contact sheet are added to it.
+        load: reads a picture for the fitter.
     """
     rows = []
     for person, pictures in people.items():
@@ -186,7 +188,7 @@ def evaluate(
             chosen = [pictures[key] for key in case.pictures]
             began = time.perf_counter()
             try:
-                fit = fitter([load_photo(head.picture) for head in chosen])
+                fit = fitter([load(head.picture) for head in chosen])
             except MienError as error:
                 log.warning("%s, %s: %s", person, case.name, error)
                 continue

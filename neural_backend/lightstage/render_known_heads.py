@@ -35,7 +35,7 @@ in `<split>/shard_NNNN.npz` (no pickle), arrays with one row per picture:
 - `name`, `size` (width, height), `K` [3, 3] pixels, `R` [3, 3] and `t` [3] metres: OpenCV camera from head frame, pixel
   centres at +0.5 (neural_backend.rendering.camera.Camera).
 - `vertices`, `neutral` [17595, 3] float32: the template's level-1 skin vertices (skin, mouth bag, sockets, nostrils),
-  in metres in the head's frame, with and without the expression. Both fit the picture exactly, lids pushed off the eyes.
+  in metres in the head's frame, with and without the expression, exactly as rendered (lids pushed off the eyes).
 - `expression` [52] ARKit weights; for MakeHuman heads they scale the template's displacements, as for ours.
 - `eyes` [2, 4] centre and radius of the eyeballs; `gaze` [2] radians to the subject's left and upwards.
 - `exposure` [3]: linear radiance times this, sRGB-encoded, is the JPEG (before noise in the calibration split).
@@ -129,7 +129,7 @@ def take(
                 "look": dataclasses.asdict(look),
                 "light": dataclasses.asdict(lighting),
             },
-            default=str,
+            default=lambda path: path.stem,  # the skin's file: its name, not where this machine keeps it
         ),
     }
     return (np.clip(encoded, 0, 1) * 255 + 0.5).astype(np.uint8), (alpha[..., 0] * 255 + 0.5).astype(np.uint8), truth
