@@ -12,10 +12,11 @@ import numpy as np
 
 from ..protocol.arkit import ARKIT_INDEX, ARKIT_NAMES
 from .eyes import BALL_RADIUS, fit_centre, gaze_of, gaze_rotation, surface_radius
-from .lids import REAR_EDGE, LidCurves
+from .lids import LidCurves
 
 #: Clearance the lids are moved to, a little over the 0.1 mm that is promised.
 CLEARANCE = 0.13e-3
+_FACE_CLEARANCE = 0.06e-3
 _SPREAD = np.radians(7.0)  # width of the kernel over directions
 _DEPTH = 6e-3  # skin further out than this above the ball follows less
 _SEAL_LOOPS = (8, 9, 10, 11)
@@ -37,7 +38,7 @@ def fit_ball(lid_edge: np.ndarray, start: np.ndarray) -> Ball:
         centre = fit_centre(lid_edge, start, radius=BALL_RADIUS * scale)
         residual = np.linalg.norm(lid_edge - centre, axis=1) - BALL_RADIUS * scale
         moved = np.linalg.norm(centre - start)
-        cost = (residual**2).mean() + 0.02 * moved**2 + (0.02 * BALL_RADIUS * (scale - 1) / 0.05) ** 2
+        cost = (residual**2).mean() + 0.02 * moved**2 + (0.05 * BALL_RADIUS * (scale - 1) / 0.05) ** 2
         if best is None or cost < best[0]:
             best = (cost, Ball(centre, float(scale)))
     return best[1]
@@ -51,10 +52,7 @@ class EyeRegion:
     ids: np.ndarray  # [n] vertex ids, sorted
     curves: LidCurves
     ball: Ball
-
-    @property
-    def edge(self) -> np.ndarray:
-        return np.unique(np.concatenate([self.curves.upper[REAR_EDGE], self.curves.lower[REAR_EDGE]]))
+    faces: np.ndarray  # [m, 4] the faces among these vertices, as positions in `ids`
 
     def own(self, name: str) -> str:
         """The shape's name for this side, e.g. own('eyeBlink')."""
@@ -74,22 +72,27 @@ def clearance(points: np.ndarray, ball: Ball, gaze: np.ndarray) -> np.ndarray:
     return distance - surface_radius(offset / distance[:, None], gaze, ball.scale)
 
 
-def push_out(points: np.ndarray, ball: Ball, gaze: np.ndarray, least: float = CLEARANCE) -> np.ndarray:
-    """Displacement [n, 3] that brings points [n, 3] to at least `least` from the eye, with the skin over them."""
+def push_out(points: np.ndarray, region: EyeRegion, gaze: np.ndarray) -> np.ndarray:
+    """Displacement [n, 3] that brings the region's points [n, 3] off the eye, with the skin over them.
+
+    The middles of faces count too: a large face may cut the ball although its corners do not.
+    """
+    ball = region.ball
     offset = points - ball.centre
     distance = np.linalg.norm(offset, axis=1)
     direction = offset / distance[:, None]
-    surface = surface_radius(direction, gaze, ball.scale)
-    deficit = surface + least - distance
+    above = distance - surface_radius(direction, gaze, ball.scale)
+    deficit = CLEARANCE - above
+    in_faces = _FACE_CLEARANCE - clearance(points[region.faces].mean(1), ball, gaze)
+    np.maximum.at(deficit, region.faces.reshape(-1), np.repeat(in_faces, 4))  # a face rises with all its corners
     hit = np.flatnonzero(deficit > 0)
+    result = np.zeros_like(points)
     if not len(hit):
-        return np.zeros_like(points)
-    near = np.flatnonzero(distance - surface < 3 * _DEPTH)
+        return result
+    near = np.flatnonzero(above < 3 * _DEPTH)
     angle = np.arccos(np.clip(direction[near] @ direction[hit].T, -1, 1))  # [near, hit]
     amount = (np.exp(-((angle / _SPREAD) ** 2)) * deficit[hit]).max(1)
-    above = np.maximum(distance[near] - surface[near], 0)
-    amount = amount * np.exp(-((above / _DEPTH) ** 2))
-    result = np.zeros_like(points)
+    amount = amount * np.exp(-((np.maximum(above[near], 0) / _DEPTH) ** 2))
     result[near] = direction[near] * np.maximum(amount, deficit[near].clip(0))[:, None]
     return result
 
@@ -100,10 +103,10 @@ def conform_lids(vertices: np.ndarray, arkit: np.ndarray, region: EyeRegion) -> 
     Neutral first; then each gaze by itself; then every other shape that moves these lids, straight ahead; then
     those together with each gaze.
     """
-    ids, ball = region.ids, region.ball
+    ids = region.ids
     straight = gaze_direction(None)
     for _ in range(2):
-        vertices[ids] += push_out(vertices[ids], ball, straight)
+        vertices[ids] += push_out(vertices[ids], region, straight)
     rest = vertices[ids]
     looks = [region.own(f"eyeLook{way}") for way in ("Up", "Down", "In", "Out")]
     touching = [
@@ -113,20 +116,20 @@ def conform_lids(vertices: np.ndarray, arkit: np.ndarray, region: EyeRegion) -> 
         shape = arkit[ARKIT_INDEX[name]]
         gaze = gaze_direction(name if name in looks else None)
         for _ in range(2):
-            shape[ids] += push_out(rest + shape[ids], ball, gaze)
+            shape[ids] += push_out(rest + shape[ids], region, gaze)
     blink = arkit[ARKIT_INDEX[region.own("eyeBlink")]]
     for _ in range(4):
         seal_blink(vertices, blink, region)
-        blink[ids] += push_out(rest + blink[ids], ball, straight)
+        blink[ids] += push_out(rest + blink[ids], region, straight)
     for name in touching:
         shape = arkit[ARKIT_INDEX[name]]
         for look in looks:
             both = rest + shape[ids] + arkit[ARKIT_INDEX[look]][ids]
-            shape[ids] += push_out(both, ball, gaze_direction(look))
+            shape[ids] += push_out(both, region, gaze_direction(look))
     seal_blink(vertices, blink, region)
     for look in (None, *looks):
         turned = arkit[ARKIT_INDEX[look]][ids] if look else 0.0
-        blink[ids] += push_out(rest + blink[ids] + turned, ball, gaze_direction(look))
+        blink[ids] += push_out(rest + blink[ids] + turned, region, gaze_direction(look))
 
 
 def _elevation(points: np.ndarray, ball: Ball) -> np.ndarray:

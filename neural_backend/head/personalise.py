@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..protocol.arkit import ARKIT_INDEX, ARKIT_NAMES
-from .eye_contact import Ball, EyeRegion, conform_lids, fit_ball
+from .eye_contact import EyeRegion, conform_lids, fit_ball
 from .eyes import gaze_of
-from .lids import bind, carry, lid_curves, lid_frames
+from .lids import REAR_EDGE, bind, carry, lid_curves, lid_frames
 from .mouth_contact import keep_teeth_behind_lips
 from .template import JOINT_NAMES, HeadTemplate
 
@@ -78,9 +78,11 @@ def _fit_eye(template: HeadTemplate, vertices: np.ndarray, joints: np.ndarray, s
     joint = JOINT_NAMES.index(f"eye_{side}")
     skin = template.part_vertices(*_SKIN_PARTS)
     near = np.linalg.norm(template.vertices[skin] - template.joint_positions[joint], axis=1) < _REACH
-    region = EyeRegion(side, skin[near], curves, Ball(joints[joint], 1.0))
-    ball = fit_ball(vertices[region.edge], joints[joint])
-    return EyeRegion(side, skin[near], curves, ball)
+    ids = skin[near]
+    quads = template.levels[1].quads
+    faces = np.searchsorted(ids, quads[np.isin(quads, ids).all(1)])
+    edge = np.unique(np.concatenate([curves.upper[REAR_EDGE], curves.lower[REAR_EDGE]]))
+    return EyeRegion(side, ids, curves, fit_ball(vertices[edge], joints[joint]), faces)
 
 
 def _ball_vertices(template: HeadTemplate, side: str) -> np.ndarray:

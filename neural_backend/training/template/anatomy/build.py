@@ -188,7 +188,7 @@ def _tongue_path(skin: SkinTemplate, dropped: float) -> Sweep:
     upper, lower = (1000 * shaped[vertex] for vertex in sorted(middle, key=lambda v: -shaped[v, 1])[:2])
     opening = max(upper[1] - lower[1], 0.0)
     return protruding(
-        passage_y=(upper[1] + lower[1]) / 2,
+        passage_y=lower[1] + min(opening / 2, 5.0),  # it lies on the lower lip
         passage_z=(upper[2] + lower[2]) / 2,
         passage_half_height=opening / 2 - 0.4,
         lower_edge_y=-34.2 + dropped * 1000 * JAW_MOTIONS["jawOpen"].displacement(_LOWER_EDGE)[0, 1],

@@ -63,8 +63,8 @@ REST = Sweep(
 def protruding(passage_y: float, passage_z: float, passage_half_height: float, lower_edge_y: float) -> Sweep:
     """The tongue out of the mouth.
 
-    It passes the lips in the middle of their opening (`passage_y`, `passage_z`), no thicker than it
-    (`passage_half_height`), above the lower incisors' edge (`lower_edge_y`), and hangs over the lower lip. Millimetres.
+    It passes the lips with its middle at (`passage_y`, `passage_z`), no thicker than twice
+    `passage_half_height`, above the lower incisors' edge (`lower_edge_y`), and hangs over the lower lip. Millimetres.
     """
     inside_y = max(lower_edge_y + 4.2, passage_y - 1.0)
     thick = float(np.clip(passage_half_height, 1.5, 4.5))
@@ -76,8 +76,8 @@ def protruding(passage_y: float, passage_z: float, passage_half_height: float, l
                 [inside_y - 3.0, 74.0],
                 [inside_y, passage_z - 9.0],
                 [passage_y - 0.3, passage_z],
-                [passage_y - 3.5, passage_z + 11.0],
-                [passage_y - 11.0, passage_z + 20.0],
+                [passage_y - 5.0, passage_z + 12.0],
+                [passage_y - 17.0, passage_z + 22.0],
             ]
         ),
         half_width=np.array([14.0, 15.0, 15.0, 14.0, 14.2, 14.0, 12.0]),
