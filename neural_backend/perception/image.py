@@ -180,8 +180,8 @@ def _decode(data: bytes, name: str) -> tuple[Image.Image | np.ndarray, Image.Exi
         deep = _deep_pixels(data)
         if deep is not None:
             return _reduced_array(deep), exif, icc, (width, height)
-    if image.mode == "F":
-        raise PhotoError("bad_colour", f"{name} holds floating-point values; save it as 8 or 16 bits per channel.")
+    if image.mode in ("F", "I"):
+        raise PhotoError("bad_colour", f"{name} holds 32-bit values; save it as 8 or 16 bits per channel.")
     if image.mode == "P":
         image = image.convert("RGBA" if "transparency" in image.info else "RGB")  # a palette cannot be resampled
     image.thumbnail((side, side), Image.Resampling.BOX if max(image.size) > 3 * side else Image.Resampling.LANCZOS)

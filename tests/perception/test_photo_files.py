@@ -336,8 +336,13 @@ def test_too_small(size):
     assert refusal(encoded(Image.new("RGB", size), "PNG")).code == "too_small"
 
 
-def test_floating_point_tiff():
-    assert refusal(encoded(Image.new("F", (64, 64), 0.5), "TIFF")).code == "bad_colour"
+@pytest.mark.parametrize(("mode", "value"), [("F", 0.5), ("I", 70000)])
+def test_32_bit_values(mode, value):
+    assert refusal(encoded(Image.new(mode, (64, 64), value), "TIFF")).code == "bad_colour"
+
+
+def test_device_file_does_not_block():
+    assert refusal("/dev/zero").code == "not_a_file"
 
 
 def test_fully_transparent():
