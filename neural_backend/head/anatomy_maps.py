@@ -31,10 +31,11 @@ def make_maps(
 ) -> dict[str, np.ndarray]:
     """Maps by file name without ending, float32.
 
-    `eye_diffuse` [S, S, 3], `eye_specular` (F0) and `eye_roughness` [S, S]; `mouth_diffuse` [S, S, 3], `mouth_roughness`
-    [S, S] and `mouth_normal` [S, S, 3] (0..1, OpenGL); `lashes_diffuse` [S, S, 4] with alpha.
+    `eye_diffuse` [S, S, 3] and `eye_roughness` [S, S]; `mouth_diffuse` [S, S, 3],
+    `mouth_roughness` [S, S] and `mouth_normal` [S, S, 3] (0..1, OpenGL); `lashes_diffuse` [S, S, 4] with alpha.
 
-    `sizes` gives the side in pixels of each set (`eye`, `mouth`, `lashes`), or one side for all.
+    `sizes` gives the side in pixels of each set (`eye`, `mouth`, `lashes`), or as one number the side of the skin's
+    maps, to which eye and mouth are given half and lashes a quarter (the parts are that much smaller).
 
     Raises:
         ValueError: the iris colour is not three finite numbers in 0..1, or a size is below 64.
@@ -44,7 +45,9 @@ def make_maps(
         raise ValueError(f"The iris colour must be three linear values in 0..1, not {iris_colour_linear}.")
     if sizes is None:
         sizes = {}
-    side = {name: sizes if isinstance(sizes, int) else sizes.get(name, DEFAULT_SIZES[name]) for name in DEFAULT_SIZES}
+    elif isinstance(sizes, int):
+        sizes = {"eye": sizes // 2, "mouth": sizes // 2, "lashes": max(sizes // 4, 64)}
+    side = {name: int(sizes.get(name, default)) for name, default in DEFAULT_SIZES.items()}
     if min(side.values()) < 64:
         raise ValueError(f"Maps need at least 64 pixels a side; asked for {min(side.values())}.")
     eye, mouth, lashes = (np.random.default_rng([seed, k]) for k in range(3))
@@ -113,11 +116,8 @@ def eye_maps(colour: np.ndarray, rng: np.random.Generator, size: int) -> dict[st
     flesh = flesh * (1 + 0.07 * lump[..., None])
     diffuse = diffuse * (1 - corner[..., None]) + flesh * corner[..., None]
     roughness = roughness * (1 - corner) + (0.26 + 0.03 * lump) * corner
-    # Under the cornea nothing shines: the water in front of the iris has nearly its refractive index.
-    specular = 0.028 * (1 - inside) + 0.003 * inside
     return {
         "eye_diffuse": np.clip(diffuse, 0, 1).astype(np.float32),
-        "eye_specular": specular.astype(np.float32),
         "eye_roughness": np.clip(roughness, 0.05, 1).astype(np.float32),
     }
 

@@ -9,7 +9,7 @@ from neural_backend.head.eyes import LIMBUS_RADIUS, MAP_LIMBUS, PUPIL_RADIUS
 
 @pytest.fixture(scope="module")
 def maps():
-    return make_maps(np.array([0.07, 0.11, 0.15]), 3, 256)
+    return make_maps(np.array([0.07, 0.11, 0.15]), 3, 512)
 
 
 def distance_from_middle(size):
@@ -21,12 +21,11 @@ def test_names_sizes_and_range(maps):
     shapes = {name: value.shape for name, value in maps.items()}
     assert shapes == {
         "eye_diffuse": (256, 256, 3),
-        "eye_specular": (256, 256),
         "eye_roughness": (256, 256),
         "mouth_diffuse": (256, 256, 3),
         "mouth_roughness": (256, 256),
         "mouth_normal": (256, 256, 3),
-        "lashes_diffuse": (256, 256, 4),
+        "lashes_diffuse": (128, 128, 4),
     }
     for name, value in maps.items():
         assert value.dtype == np.float32, name
@@ -56,8 +55,8 @@ def test_normals_are_unit_and_point_out(maps):
 
 
 def test_same_seed_same_maps_other_seed_others(maps):
-    again = make_maps(np.array([0.07, 0.11, 0.15]), 3, 256)
-    other = make_maps(np.array([0.07, 0.11, 0.15]), 4, 256)
+    again = make_maps(np.array([0.07, 0.11, 0.15]), 3, 512)
+    other = make_maps(np.array([0.07, 0.11, 0.15]), 4, 512)
     for name, value in maps.items():
         np.testing.assert_array_equal(value, again[name])
     assert np.abs(maps["eye_diffuse"] - other["eye_diffuse"]).max() > 0.02
