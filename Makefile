@@ -17,11 +17,12 @@ READY := $(VENV)/.ready
 SYSTEM_LIBRARIES := libxrender1 libxfixes3 libxi6 libxkbcommon0 libsm6 libgl1 libegl1 libgomp1
 EXAMPLES := examples/astronaut.png examples/grace_hopper.jpg
 
-.PHONY: help setup demo test test-backend test-blender lint bench clean
+.PHONY: help setup demo test test-backend test-blender extension lint bench clean
 
 help:
 	@echo "make demo   set up, fit the portraits in examples/, write heads and pictures to $(OUT)/"
 	@echo "make test   set up, run all tests"
+	@echo "make extension  build dist/mien-*.zip for Blender's Install from Disk"
 	@echo "make bench  print the tables of time, memory and accuracy"
 	@echo "make lint   ruff"
 
@@ -79,6 +80,12 @@ test-bpy: | system
 	  { .venv-bpy-$(VERSION)/bin/python -m pip install -q --disable-pip-version-check bpy==$(VERSION) pytest && \
 	    touch .venv-bpy-$(VERSION)/.ready; }
 	.venv-bpy-$(VERSION)/bin/python -m pytest tests/blender
+
+# Blender's own tool, out of the bpy wheel, checks and packs the extension.
+extension: $(READY)
+	mkdir -p dist
+	tool=$$(ls $(BIN)/../lib/python3*/site-packages/bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py); \
+	$(BIN)/python "$$tool" validate . && $(BIN)/python "$$tool" build --output-dir dist
 
 lint: $(READY)
 	$(BIN)/ruff check .
