@@ -47,7 +47,7 @@ def gltf_material(source: bpy.types.Material) -> bpy.types.Material:
     if roughness is not None:
         grey = _pixels(roughness)[..., 0]
         packed = np.stack([np.ones_like(grey), grey, np.zeros_like(grey)], axis=-1)  # occlusion, roughness, metalness
-        image = _new_image(f"{source.name} occlusion roughness metallic", packed)
+        image = _new_image(f"{texture_set} occlusion roughness metallic", packed)
         node = nodes.image(image, (-700, 0), "occlusion roughness metallic")
         channels = nodes.add("SeparateColor", (-320, 0), Color=node.outputs["Color"])
         nodes.link(channels.outputs["Green"], shader.inputs["Roughness"])
@@ -56,13 +56,13 @@ def gltf_material(source: bpy.types.Material) -> bpy.types.Material:
     if specular is not None:
         # glTF's factor is F0 / 0.04 and ends at 1; the map holds F0 / 0.08.
         factor = np.clip(2.0 * _pixels(specular)[..., :1], 0.0, 1.0)
-        image = _new_image(f"{source.name} specular factor", np.repeat(factor, 3, axis=-1))
+        image = _new_image(f"{texture_set} specular factor", np.repeat(factor, 3, axis=-1))
         node = nodes.image(image, (-700, -300), "specular factor")
         nodes.link(node.outputs["Color"], shader.inputs["Specular IOR Level"])
     normal = map_image(source, "normal")
     if normal is not None:
         # Readers of glTF decode to 8 bit anyway, and the 16-bit file is three times as large.
-        _link_normal(nodes, shader, _new_image(f"{source.name} normal", _pixels(normal)[..., :3]))
+        _link_normal(nodes, shader, _new_image(f"{texture_set} normal", _pixels(normal)[..., :3]))
     return nodes.material
 
 

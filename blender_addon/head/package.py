@@ -32,6 +32,7 @@ class Level:
     joint_weights: np.ndarray  # [V, J] float32, rows sum to 1
     arkit: np.ndarray  # [52, V, 3] float32 displacement at weight 1
     fitted: np.ndarray  # [P, V, 3] float32 the head as in each photo
+    landmarks68: np.ndarray  # [68, 3] float32 places on the neutral head
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,7 @@ def _read_level(mesh: np.lib.npyio.NpzFile, index: int, order: list[int], parts:
         joint_weights=floats("joint_weights"),
         arkit=floats("arkit")[order],
         fitted=floats("fitted"),
+        landmarks68=floats("landmarks68"),
     )
     count, faces = len(vertices), len(level.quads)
     _require(vertices.shape == (count, 3), f"vertices_{index} has the wrong shape")
@@ -165,6 +167,7 @@ def _read_level(mesh: np.lib.npyio.NpzFile, index: int, order: list[int], parts:
     _require(level.part.shape == (faces,), f"part_{index} has the wrong shape")
     _require(level.joint_weights.shape == (count, joints), f"joint_weights_{index} has the wrong shape")
     _require(level.arkit.shape == (len(ARKIT_NAMES), count, 3), f"arkit_{index} has the wrong shape")
+    _require(level.landmarks68.shape == (68, 3), f"landmarks68_{index} has the wrong shape")
     _require(level.fitted.shape[1:] == (count, 3), f"fitted_{index} has the wrong shape")
     return level
 

@@ -19,7 +19,7 @@ from .tiles import SAMPLES, TileRenderer, studio
 
 TILE = 480
 #: How much of the photo a tile shows: the head's own box times this.
-_CROP = 1.25
+_CROP = 1.05
 _SMILE = {
     "mouthSmileLeft": 0.85,
     "mouthSmileRight": 0.85,
@@ -99,8 +99,12 @@ def _side(renderer: TileRenderer, tile: int) -> np.ndarray:
 
 
 def _photo_tiles(renderer: TileRenderer, package: Package, photo: Photo, tile: int) -> list[np.ndarray]:
-    """The photo round the head, and the same with the head over it, seen by the fitted camera."""
-    left, top, size = _head_square(package, photo)
+    """The photo round the head, and the same with the fitted face over it, seen by the fitted camera.
+
+    Only the face is laid over: the head has no hair, and a bald scalp over the photo's hair hides what matters.
+    """
+    level, index = package.levels[-1], package.photos.index(photo)
+    left, top, size = _square_round(_pixels(level.fitted[index], photo))
     picture = _crop(read_picture(photo.file)[..., :3], left, top, size, tile)
     scale = tile / size
     intrinsics = photo.intrinsics.copy()
@@ -114,33 +118,50 @@ def _photo_tiles(renderer: TileRenderer, package: Package, photo: Photo, tile: i
     else:
         renderer.light(SOFT)
     rendered = renderer.render(photo.expression, tile, tile)
-    rendered[..., :3] *= _exposure(rendered, picture)
-    return [picture, _over(rendered, picture)]
+    mask = _face_mask((_pixels(level.landmarks68, photo) - (left, top)) * scale, tile)
+    rendered[..., :3] *= _exposure(rendered, picture, mask)
+    return [picture, _over(rendered, picture, mask)]
 
 
-def _exposure(rendered: np.ndarray, picture: np.ndarray) -> float:
+def _pixels(points: np.ndarray, photo: Photo) -> np.ndarray:
+    """[N, 3] head-frame metres -> [N, 2] pixels of the photo."""
+    in_camera = points.astype(np.float64) @ photo.camera_from_head[:3, :3].T + photo.camera_from_head[:3, 3]
+    pixels = in_camera @ photo.intrinsics.T
+    return pixels[:, :2] / pixels[:, 2:]
+
+
+def _face_mask(landmarks: np.ndarray, tile: int) -> np.ndarray:
+    """[tile, tile] 1 on the face, soft towards its rim: the hull of the 68 landmarks, raised to the hairline."""
+    chin, brows = landmarks[8], landmarks[17:27]
+    points = np.concatenate([landmarks, brows + 0.3 * (brows.mean(0) - chin)])
+    centre = points.mean(0)
+    angles = np.linspace(0, 2 * np.pi, 64, endpoint=False)
+    normals = np.stack([np.cos(angles), np.sin(angles)], 1)  # the hull as 64 half planes
+    reach = ((points - centre) @ normals.T).max(0)
+    rows, columns = np.mgrid[0:tile, 0:tile] + 0.5
+    places = np.stack([columns, rows], -1) - centre
+    outside = (places @ normals.T - reach).max(-1)  # pixels outside the hull, negative inside
+    width = 0.16 * float(np.linalg.norm(brows.mean(0) - chin))
+    inside = np.clip(-outside / width + 0.25, 0.0, 1.0)
+    return (inside * inside * (3 - 2 * inside)).astype(np.float32)
+
+
+def _exposure(rendered: np.ndarray, picture: np.ndarray, mask: np.ndarray) -> float:
     """One factor that makes the rendered face as bright as the photo's: the camera's exposure is not in the package.
 
-    Taken in the middle of the head, where there is mostly face; colour is left as it is.
+    Colour is left as it is.
     """
-    rows, columns = np.nonzero(rendered[..., 3] > 0.99)
-    if not len(rows):
+    face = (mask > 0.9) & (rendered[..., 3] > 0.99)
+    if not face.any():
         return 1.0
-    middle = slice(int(np.quantile(rows, 0.3)), int(np.quantile(rows, 0.6)) + 1)
-    centre = slice(int(np.quantile(columns, 0.3)), int(np.quantile(columns, 0.7)) + 1)
     weights = np.array([0.2126, 0.7152, 0.0722], np.float32)
-    wanted = np.median(to_linear(picture[middle, centre]) @ weights)
-    found = np.median(rendered[middle, centre, :3] @ weights)
+    wanted = np.median(to_linear(picture[face]) @ weights)
+    found = np.median(rendered[face][:, :3] @ weights)
     return float(np.clip(wanted / max(found, 1e-6), 0.1, 10.0))
 
 
-def _head_square(package: Package, photo: Photo) -> tuple[float, float, float]:
-    """(left, top, size) in the photo's pixels of a square round the head."""
-    index = package.photos.index(photo)
-    points = package.levels[-1].fitted[index].astype(np.float64)  # [V, 3]
-    in_camera = points @ photo.camera_from_head[:3, :3].T + photo.camera_from_head[:3, 3]
-    pixels = in_camera @ photo.intrinsics.T
-    pixels = pixels[:, :2] / pixels[:, 2:]
+def _square_round(pixels: np.ndarray) -> tuple[float, float, float]:
+    """(left, top, size) of a square round the head's [V, 2] pixels."""
     low, high = pixels.min(0), pixels.max(0)
     size = float((high - low).max()) * _CROP
     left, top = (low + high) / 2 - size / 2
@@ -166,8 +187,9 @@ def _on_backdrop(rendered: np.ndarray) -> np.ndarray:
     return to_display(rendered[..., :3] + (1 - rendered[..., 3:]) * np.broadcast_to(grey, (height, width, 3)))
 
 
-def _over(rendered: np.ndarray, picture: np.ndarray) -> np.ndarray:
-    """Lay a premultiplied linear tile over a photo of display values."""
+def _over(rendered: np.ndarray, picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Lay a premultiplied linear tile over a photo of display values where the mask is."""
     alpha = rendered[..., 3:]
     colour = to_display(rendered[..., :3] / np.maximum(alpha, 1e-4))
-    return colour * alpha + picture * (1 - alpha)
+    opacity = alpha * mask[..., None]
+    return colour * opacity + picture * (1 - opacity)

@@ -42,15 +42,15 @@ class Lamp:
 
 
 SOFT = (
-    Lamp(35, 35, 1.0, 0.7, 11.0, (1.0, 0.97, 0.93)),  # key
-    Lamp(-50, 5, 1.2, 1.2, 6.0, (0.93, 0.96, 1.0)),  # fill
-    Lamp(160, 40, 1.0, 0.5, 9.0),  # rim
-    Lamp(-160, 30, 1.0, 0.5, 5.0),  # rim
+    Lamp(35, 30, 1.0, 0.7, 17.0, (1.0, 0.97, 0.93)),  # key
+    Lamp(-45, 0, 1.2, 1.2, 11.0, (0.93, 0.96, 1.0)),  # fill
+    Lamp(160, 30, 1.0, 0.5, 5.0),  # rim
+    Lamp(-150, 20, 1.0, 0.5, 4.0),  # rim
 )
 SIDE = (
     Lamp(80, 20, 0.9, 0.35, 14.0, (1.0, 0.86, 0.70)),
     Lamp(-110, 10, 1.0, 0.6, 6.0, (0.55, 0.72, 1.0)),
-    Lamp(0, -10, 1.5, 1.5, 1.5),
+    Lamp(-10, -15, 1.2, 1.2, 5.0),
 )
 
 
@@ -92,8 +92,8 @@ def aim(
     framing: Framing,
     azimuth: float,
     elevation: float = 0.0,
-    zoom: float = 1.2,
-    lift: float = 0.08,
+    zoom: float = 1.3,
+    lift: float = 0.1,
 ) -> None:
     """Look at the head from an angle at portrait distance; `lift` raises the target, in head heights."""
     distance = 1.3
