@@ -197,6 +197,7 @@ def evaluate(
             rows.append(
                 {
                     "person": person,
+                    "kind": chosen[0].kind,
                     "case": case.name,
                     "ours": ours.mean,
                     "ours_p90": ours.p90,
@@ -232,6 +233,7 @@ def main() -> None:
     parser.add_argument("--fitter", default="neural_backend.fitting.fit:fit_photos", help="module:function")
     parser.add_argument("--options", nargs="*", default=[], help="FitOptions as KEY=VALUE, for example quality=high")
     parser.add_argument("--cases", nargs="*", default=[], help="only cases whose name contains one of these")
+    parser.add_argument("--kind", help="only people of this kind: makehuman or sculpted")
     parser.add_argument("--heads", type=int, help="only the first so many people")
     parser.add_argument("--out", type=Path, help="folder for geometry.csv and sheet.png")
     arguments = parser.parse_args()
@@ -239,6 +241,8 @@ def main() -> None:
     template = HeadTemplate.load()
     metric = FaceMetric(template)
     people = people_of(read_known_heads(arguments.known_heads, "proof"))
+    if arguments.kind:
+        people = {name: found for name, found in people.items() if name.startswith(arguments.kind)}
     people = dict(list(people.items())[: arguments.heads])
     cases = [case for case in CASES if not arguments.cases or any(word in case.name for word in arguments.cases)]
     sheet: list[np.ndarray] | None = [] if arguments.out else None
@@ -246,7 +250,9 @@ def main() -> None:
     rows = evaluate(people, fitter, metric, template.vertices, cases, sheet)
     if not rows:
         sys.exit("No person of the proof split has all the pictures of a case yet: render more, or name other --cases.")
-    print(summary(rows))
+    for kind in dict.fromkeys(row["kind"] for row in rows):
+        print(f"{kind} heads")
+        print(summary([row for row in rows if row["kind"] == kind]))
     if arguments.out:
         arguments.out.mkdir(parents=True, exist_ok=True)
         with open(arguments.out / "geometry.csv", "w", newline="", encoding="utf-8") as file:

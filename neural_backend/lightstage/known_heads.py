@@ -21,6 +21,7 @@ CALIBRATION_ENVIRONMENTS = ("city", "forest", "interior", "night", "sunrise", "s
 PROOF_ENVIRONMENTS = ("courtyard", "studio")
 #: Proof seeds start here; calibration seeds stay below.
 PROOF_SEED = 1_000_000
+PROOF_KINDS = ("makehuman", "sculpted")
 FLIP = np.diag([1.0, -1.0, -1.0])  # head axes (y up, z to the camera) to OpenCV's camera axes
 
 
@@ -30,7 +31,7 @@ class Shot:
 
     name: str  # file name without suffix
     split: str
-    kind: str  # 'makehuman' or 'prior'
+    kind: str  # one of subjects.KINDS
     subject_seed: int
     view: str  # 'front', 'left', 'right' (which cheek turns to the camera) or 'free'
     lighting: str  # 'soft', 'hard' or 'free'
@@ -109,13 +110,14 @@ def calibration_shots(count: int, size: int) -> list[Shot]:
     ]
 
 
-def proof_shots(heads: int, size: int) -> list[Shot]:
-    """MakeHuman heads only, ordered so that what is asked for first is rendered first.
+def proof_shots(heads: int, size: int, kind: str = "makehuman") -> list[Shot]:
+    """Heads of one kind that is not our prior's, ordered so that what is asked for first is rendered first.
 
     Per head: front and both three-quarter views, neutral, soft light; the same three under a hard light; a smile from
     the three sides in soft light. 'soft' and 'hard' pairs of one view share the camera, face and look.
     """
     shots = []
+    first = PROOF_SEED + PROOF_KINDS.index(kind) * 500
     for lighting, expression, views in (
         ("soft", "neutral", ("front",)),
         ("soft", "neutral", ("left", "right")),
@@ -126,11 +128,9 @@ def proof_shots(heads: int, size: int) -> list[Shot]:
         for head in range(heads):
             for view in views:
                 # The seed decides camera and face, so it must not depend on the light.
-                seed = PROOF_SEED + head * 100 + ("front", "left", "right").index(view)
-                name = f"proof_{head:02d}_{view}_{expression}_{lighting}"
-                shots.append(
-                    Shot(name, "proof", "makehuman", PROOF_SEED + head, view, lighting, expression, seed, size)
-                )
+                seed = PROOF_SEED + (first + head - PROOF_SEED) * 100 + ("front", "left", "right").index(view)
+                name = f"{'proof' if kind == 'makehuman' else kind}_{head:02d}_{view}_{expression}_{lighting}"
+                shots.append(Shot(name, "proof", kind, first + head, view, lighting, expression, seed, size))
     return shots
 
 

@@ -17,7 +17,16 @@ import numpy as np
 
 from ..head.template import TEMPLATE_FILE, HeadTemplate
 from .appearance import Look, Wardrobe, linear_to_srgb
-from .known_heads import SHARD_SIZE, Shot, calibration_shots, draw_camera, draw_face, draw_lighting, proof_shots
+from .known_heads import (
+    PROOF_KINDS,
+    SHARD_SIZE,
+    Shot,
+    calibration_shots,
+    draw_camera,
+    draw_face,
+    draw_lighting,
+    proof_shots,
+)
 from .makehuman import MakeHuman
 from .stage import Lighting, Stage
 from .subjects import Casting, Posed, Subject
@@ -135,17 +144,18 @@ def take(
     return (np.clip(encoded, 0, 1) * 255 + 0.5).astype(np.uint8), (alpha[..., 0] * 255 + 0.5).astype(np.uint8), truth
 
 
-def render_shots(stage: Stage, shots: list[Shot], folder: Path, shard_size: int = SHARD_SIZE) -> None:
+def render_shots(
+    stage: Stage, shots: list[Shot], folder: Path, shard_size: int = SHARD_SIZE, prefix: str = "shard"
+) -> None:
     """Render shots in order into shards of `shard_size` pictures, skipping shards that exist."""
     folder.mkdir(parents=True, exist_ok=True)
     for start in range(0, len(shots), shard_size):
-        shard = folder / f"shard_{start // shard_size:04d}.npz"
+        shard = folder / f"{prefix}_{start // shard_size:04d}.npz"
         if shard.exists():
             continue
         rows, began = [], time.perf_counter()
         for shot in shots[start : start + shard_size]:
-            cast = stage.casting.makehuman_subject if shot.kind == "makehuman" else stage.casting.prior_subject
-            subject = cast(shot.subject_seed)
+            subject = stage.casting.subject(shot.kind, shot.subject_seed)
             posed = stage.casting.pose(subject, *draw_face(shot))
             dresser = np.random.default_rng([shot.subject_seed, 37])
             look = stage.wardrobe.draw(dresser, subject.female, subject.age, shot.split == "proof")
@@ -185,6 +195,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder for the known heads, outside the repository")
     parser.add_argument("--template", type=Path, default=TEMPLATE_FILE)
     parser.add_argument("--count", type=int, help="pictures (calibration, default 500) or heads (proof, default 12)")
+    parser.add_argument("--kind", choices=PROOF_KINDS, default="makehuman", help="of the proof heads")
     parser.add_argument("--size", type=int, help="pixels (default 352, proof 512)")
     parser.add_argument("--samples", type=int, help="paths per pixel (default 7, proof 12)")
     parser.add_argument("--threads", type=int, default=2)
@@ -202,14 +213,19 @@ def main() -> None:
         # Scattering costs half as much again; the calibration pictures get more heads for it instead.
         subsurface=proof,
     )
-    shots = proof_shots(arguments.count or 12, size) if proof else calibration_shots(arguments.count or 500, size)
+    shots = (
+        proof_shots(arguments.count or 12, size, arguments.kind)
+        if proof
+        else calibration_shots(arguments.count or 500, size)
+    )
     if arguments.only:
         shots = [shot for shot in shots if any(word in shot.name for word in arguments.only)]
     arguments.output.mkdir(parents=True, exist_ok=True)
     (arguments.output / "README.md").write_text(README, encoding="utf-8")
     # The proof split's order asks every head for one view after the other: a shard per view is readable at once.
     heads = len({shot.subject_seed for shot in shots})
-    render_shots(stage, shots, arguments.output / arguments.split, heads if proof else SHARD_SIZE)
+    prefix = "shard_sculpted" if proof and arguments.kind == "sculpted" else "shard"
+    render_shots(stage, shots, arguments.output / arguments.split, heads if proof else SHARD_SIZE, prefix)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from scipy.interpolate import RBFInterpolator
@@ -18,6 +19,11 @@ from .proxies import Proxy, Surface
 LID_CLEARANCE = 0.0004
 #: eyeLook* shapes are full at this rotation of the eye.
 FULL_GAZE = np.radians(30.0)
+#: 'makehuman': MakeHuman's own head. 'sculpted': MakeHuman's variation about its mean, on our mean head. 'prior': a
+#: sample of our identity modes with a smooth displacement.
+KINDS = ("makehuman", "sculpted", "prior")
+#: MakeHuman's mean is taken over this many heads of fixed seeds.
+MEAN_OF = 48
 SKIN_PARTS = ("skin", "mouth_bag", "eye_socket_left", "eye_socket_right", "nostril")
 
 
@@ -33,7 +39,7 @@ class Eyeball:
 class Subject:
     """One known person, neutral."""
 
-    kind: str  # 'makehuman' or 'prior'
+    kind: str  # one of KINDS
     seed: int
     skin: np.ndarray  # [17595, 3] level-1 skin vertices, metres, template frame
     base_vertices: np.ndarray  # [19158, 3] MakeHuman's base mesh with helpers, metres, template frame
@@ -77,6 +83,38 @@ class Casting:
         eyes = tuple(self._socket_eye(head.base_vertices, side) for side in "lr")
         skin = self._clear_of_eyes(self.makehuman.skin_level1(head.base_vertices), eyes)
         return Subject("makehuman", seed, skin, head.base_vertices, eyes, None, head.targets, head.female, head.age)
+
+    def subject(self, kind: str, seed: int) -> Subject:
+        """A person of one of KINDS."""
+        return {"makehuman": self.makehuman_subject, "sculpted": self.sculpted_subject, "prior": self.prior_subject}[
+            kind
+        ](seed)
+
+    def sculpted_subject(self, seed: int) -> Subject:
+        """MakeHuman's variation on our mean head.
+
+        MakeHuman's mean face differs from the mean of scans (its nose stands 6 mm less far out): that is its
+        modellers' style and not a person. Here each head keeps only how it differs from MakeHuman's mean.
+        """
+        head = self.makehuman.draw(np.random.default_rng([seed, 11]))
+        mean = self.template.vertices[: self.skin_count]
+        move = self.makehuman.skin_level1(head.base_vertices) - self.makehuman_mean
+        lids = self.lid_vertices
+        eyes = []
+        for side, joint in ((1, 3), (-1, 4)):
+            vertices = self.template.vertices.astype(np.float64)
+            eye = self._fitted_eye(vertices, self.template.joint_positions[joint], "left" if side > 0 else "right")
+            own = lids[side * mean[lids, 0] > 0]
+            eyes.append(Eyeball(eye.centre + move[own].mean(0), eye.radius))
+        skin = self._clear_of_eyes(mean + move, (eyes[0], eyes[1]))
+        base = self._warped_base(skin)
+        return Subject("sculpted", seed, skin, base, (eyes[0], eyes[1]), None, head.targets, head.female, head.age)
+
+    @cached_property
+    def makehuman_mean(self) -> np.ndarray:
+        """[17595, 3] mean of MakeHuman heads drawn with seeds that no subject has."""
+        heads = (self.makehuman.draw(np.random.default_rng([seed, 41])) for seed in range(MEAN_OF))
+        return np.mean([self.makehuman.skin_level1(head.base_vertices) for head in heads], axis=0)
 
     def prior_subject(self, seed: int) -> Subject:
         """A sample of our own prior with a random smooth displacement it cannot express."""

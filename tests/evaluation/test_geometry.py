@@ -103,7 +103,7 @@ def test_too_few_vertices_are_refused(metric, skin):
 def test_table_says_who_is_worst_and_what_was_asked(template, metric, skin):
     """A fitter that is half way from the mean to the truth has about half the mean face's error."""
     mean = template.vertices[: metric.vertex_count].astype(np.float64)
-    picture = SimpleNamespace(neutral=skin, picture=None, subject="known")
+    picture = SimpleNamespace(neutral=skin, picture=None, subject="known", kind="makehuman")
     pictures = {key: picture for case in CASES for key in case.pictures}
 
     rows = evaluate(
