@@ -19,7 +19,7 @@ from .rasterizer import interpolate_covered, rasterize
 from .shading import DETAIL_SOFTENING, detail_factor, perturb_normals, shade, vertex_irradiance
 from .silhouette import antialias, silhouette_edges
 from .specular import PrefilteredEnvironment
-from .subsurface import SurfaceDiffusion
+from .subsurface import SurfaceDiffusion, random_walk_reflectance
 from .texture import mip_level, mip_pyramid, sample_mipmap
 from .visibility import Transfer, compute_transfer
 
@@ -31,7 +31,7 @@ MATERIAL_NAMES: tuple[str, ...] = ("skin", "eye", "mouth", "lashes")
 class Material:
     """Maps [H, W, C] in the material's UV square, or constants [C]."""
 
-    diffuse: Tensor  # [H, W, 3] or [3] linear albedo
+    diffuse: Tensor  # [H, W, 3] or [3] linear albedo: Principled's base colour
     specular: Tensor  # [H, W, 1] or [1] F0
     roughness: Tensor  # [H, W, 1] or [1] Principled's
     normal: Tensor | None = None  # [H, W, 3] tangent space, 0..1, OpenGL
@@ -146,8 +146,12 @@ def render_head(
             detailed = perturb_normals(detailed, tangent[:, :3], tangent[:, 3].sign(), texel["normal"])
             softening = DETAIL_SOFTENING if material.scatters else (0.0, 0.0, 0.0)
             diffuse = diffuse * detail_factor(detailed, normal[chosen], coefficients, softening)
+        albedo = texel["diffuse"]
+        if material.scatters and subsurface is not None:
+            facing = (normal[chosen] * eye[chosen]).sum(-1, keepdim=True).clamp(0, 1)
+            albedo = random_walk_reflectance(albedo, facing)
         shaded = shade(
-            texel["diffuse"],
+            albedo,
             diffuse,
             texel["specular"],
             texel["roughness"][:, 0],

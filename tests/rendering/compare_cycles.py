@@ -136,6 +136,7 @@ def main() -> None:
         )
         for case in options.cases.split(","):
             f0, roughness, scatters = CASES[case]
+            skin, eyes = (Material.uniform(SKIN, f0, roughness, wanders) for wanders in (scatters, False))
             start = time.perf_counter()
             smooth, ours = (
                 render_head(
@@ -143,7 +144,7 @@ def main() -> None:
                     triangles,
                     uv,
                     triangle_uv,
-                    [Material.uniform(SKIN, f0, roughness, wanders) for wanders in (scatters, False)],
+                    [skin, eyes],
                     camera,
                     light,
                     triangle_material=solid,

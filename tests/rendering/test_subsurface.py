@@ -3,7 +3,12 @@ import pytest
 import torch
 import trimesh
 
-from neural_backend.rendering.subsurface import DIFFUSION_PER_RADIUS, SurfaceDiffusion
+from neural_backend.rendering.subsurface import (
+    DIFFUSION_PER_RADIUS,
+    SurfaceDiffusion,
+    base_colour_for,
+    random_walk_reflectance,
+)
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +49,16 @@ def test_gradient(ball):
     assert torch.autograd.gradcheck(diffusion, shared)
     own = torch.rand(len(small.vertices), 1, 3, dtype=torch.float64, generator=generator, requires_grad=True)
     assert torch.autograd.gradcheck(diffusion, own)
+
+
+def test_base_colour_and_reflectance():
+    """What Cycles' random walk reflected of grey levels in a white furnace, face on, and the way back."""
+    base = torch.tensor([0.1, 0.2, 0.3, 0.4, 0.6, 0.8])
+    measured = torch.tensor([0.0786, 0.1626, 0.2521, 0.3455, 0.5454, 0.7680])
+    assert torch.allclose(random_walk_reflectance(base, 1.0), measured, atol=4e-3)
+    assert random_walk_reflectance(torch.tensor(0.36), 0.5) == pytest.approx(0.36 * 0.959, abs=0.01)
+    levels = torch.linspace(0, 1, 21)
+    assert torch.allclose(base_colour_for(random_walk_reflectance(levels, 0.7), 0.7), levels, atol=1e-3)
 
 
 def test_negative_radius_is_refused(ball):
