@@ -110,12 +110,13 @@ def test_table_says_who_is_worst_and_what_was_asked(template, metric, skin):
         {"known": pictures},
         lambda photos: SimpleNamespace(vertices=0.5 * (mean + skin)),
         metric,
-        mean,
+        template,
         CASES[:1],
         load=lambda path: None,
     )
     assert [row["case"] for row in rows] == ["front"]
     assert rows[0]["ratio"] == pytest.approx(0.5, abs=0.1)
+    assert rows[0]["prior_in_3d"] < 0.2 * rows[0]["mean_face"], "the known head is one of the prior's own"
     table = summary(rows)
     assert "0.80" in table and "(known)" in table
 

@@ -65,7 +65,7 @@ def test_heads_are_out_of_the_priors_span(casting):
     """The best the prior can do on a sculpted face leaves more than it leaves on its own samples."""
     template = casting.template
     skin = casting.makehuman_subject(8).skin - template.vertices[: casting.skin_count]
-    face = np.flatnonzero((template.vertices[: casting.skin_count, 2] > 0.05))
+    face = np.flatnonzero(template.vertices[: casting.skin_count, 2] > 0.05)
     modes = template.identity[:, face].reshape(len(template.identity), -1).T.astype(np.float64)
     target = skin[face].ravel()
     left = target - modes @ np.linalg.lstsq(modes, target, rcond=None)[0]
