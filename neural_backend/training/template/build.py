@@ -15,8 +15,9 @@ from .correspondence import match_curves
 from .cut import Cut, cut_head, subdivide
 from .expressions import arkit_shapes, read_mapping, symmetrised_shapes
 from .finish import finish
-from .joints import Joints, make_joints
+from .joints import EYE_LEFT, EYE_RIGHT, Joints, make_joints
 from .landmarks import embed_landmarks
+from .lid_spacing import LidSpacing
 from .modes import Modes, Transfer, transfer_modes
 from .registration import IctSurfaces, register
 from .skin import SkinTemplate
@@ -59,7 +60,9 @@ def registered_skin(ict: IctModel, base: BaseMesh) -> Registered:
     log.info("unwrapped after %.0f s", time.perf_counter() - started)
     smooth = Taubin(fine_cut, fine)
     points = smooth(fine)
-    modes = modes.mapped(smooth)
+    straighten = LidSpacing(coarse_cut, fine_cut, points)
+    points = straighten(points)
+    modes = modes.mapped(lambda field: straighten(smooth(field)))
     triangles, barycentric, error = embed_landmarks(fine_cut, points, ict, surfaces)
     joints = make_joints(fine_cut, points, base, modes)
     return Registered((coarse_cut, fine_cut), points, modes, joints, uv, (triangles, barycentric), error)
@@ -70,7 +73,11 @@ def skin_template(registered: Registered, mapping: dict[str, dict[str, float]]) 
     coarse, fine = registered.levels
     joints = registered.joints
     shapes = arkit_shapes(registered.modes.expression, mapping) * np.float32(_METRES)
-    points, shapes = finish(fine, registered.points * _METRES, shapes, joints.positions[3] * _METRES)
+    points, shapes, eye = finish(
+        registered.levels, registered.points * _METRES, shapes, joints.positions[EYE_LEFT] * _METRES
+    )
+    positions = joints.positions * _METRES
+    positions[EYE_LEFT], positions[EYE_RIGHT] = eye, eye * [-1, 1, 1]
     return SkinTemplate(
         vertices=points,
         quads=(coarse.quads, fine.quads),
@@ -80,7 +87,7 @@ def skin_template(registered: Registered, mapping: dict[str, dict[str, float]]) 
         level_0_count=len(coarse.vertices),
         identity=registered.modes.identity * np.float32(_METRES),
         arkit=symmetrised_shapes(shapes, fine.mirror).astype(np.float32),
-        joint_positions=joints.positions * _METRES,
+        joint_positions=positions,
         joint_identity=joints.identity * _METRES,
         joint_weights=joints.weights,
         uv=(registered.uv[0].uv, registered.uv[1].uv),

@@ -1,4 +1,4 @@
-"""What registration leaves open: lids on a smaller eyeball, blinks that seal. Metres."""
+"""What registration leaves open: deep nostrils, lips in contact, lids on a smaller eyeball, sealing blinks. Metres."""
 
 from __future__ import annotations
 
@@ -6,13 +6,20 @@ import numpy as np
 
 from .cut import Cut
 from .lids import LidFitter
+from .lips import LipContact
+from .nostrils import deepened
 
 
 def finish(
-    cut: Cut,
+    levels: tuple[Cut, Cut],
     points: np.ndarray,  # [V, 3]
     shapes: np.ndarray,  # [52, V, 3]
     eye_centre: np.ndarray,  # [3] the left eye's
-) -> tuple[np.ndarray, np.ndarray]:
-    """Rest shape and ARKit shapes of level 1, finished."""
-    return LidFitter(cut, eye_centre).fit(points, shapes)
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rest shape and ARKit shapes of level 1, finished, and the left eye's centre refitted to the lids."""
+    coarse, fine = levels
+    points = deepened(fine, points)
+    points, shapes = LipContact(fine, coarse).fit(points, shapes)
+    lids = LidFitter(fine, eye_centre)
+    points, shapes = lids.fit(points, shapes)
+    return points, shapes, lids.centre

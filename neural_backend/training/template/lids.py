@@ -8,13 +8,14 @@ turning both lids about the axis through the canthi until their margins meet alo
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
-from ...head.eyes import GAZE_DOWN, GAZE_IN, GAZE_OUT, GAZE_UP, gaze_of, gaze_rotation, surface_radius
+from ...head.eyes import GAZE_DOWN, GAZE_IN, GAZE_OUT, GAZE_UP, fit_centre, gaze_of, gaze_rotation, surface_radius
 from ...protocol.arkit import ARKIT_INDEX, ARKIT_NAMES
 from .cut import Cut
 from .topology import adjacency, averaging, uniform_laplacian
@@ -23,14 +24,16 @@ log = logging.getLogger(__name__)
 
 _FLIP = np.array([-1.0, 1.0, 1.0])
 #: Least distance from the eye's surface for each loop round the eye, metres: skin is thick, the lining is not.
-_CLEARANCE = {5: 6e-4, 6: 6e-4, 7: 6e-4, 8: 5e-4, 9: 3.5e-4, 10: 2.2e-4, 11: 1.4e-4, 12: 1.3e-4, 13: 1.3e-4,
-              14: 1.3e-4, 15: 1.3e-4, 16: 1.3e-4, 17: 1.3e-4, 18: 1.3e-4, 19: 1.3e-4, 20: 1.3e-4}  # fmt: skip
+_CLEARANCE = {5: 6e-4, 6: 6e-4, 7: 6e-4, 8: 5e-4, 9: 3.5e-4, 10: 2.4e-4, 11: 1.9e-4, 12: 3e-4, 13: 3e-4,
+              14: 3e-4, 15: 3e-4, 16: 3e-4, 17: 3e-4, 18: 3e-4, 19: 3e-4, 20: 3e-4}  # fmt: skip
 _SPREAD = 12  # how far, in edges, a push spreads over its neighbourhood
 _MARGIN_LOOPS = (8, 9, 10, 11)  # front edge to rear edge of the lid margin: these meet in a blink
 _FIXED_OUTSIDE, _FIXED_INSIDE = 2, 15  # loops that the closing does not move
 _HALF_GAP = 0.012e-3  # each margin stops this far from the closing line
 _LOWER_SHARE = 0.15  # of what is still open, the lower lid closes this much
-_CLOSING_ROUNDS = 4
+_CLOSING_ROUNDS = 6
+_BLINK_EXTRA = 1.5e-4  # the closed lids' edges between vertices must clear the cornea too
+_SEATED = 0.8e-3  # a rear edge less than this off the ball is drawn onto it; the inner canthus lies further out
 #: Shapes that reach the lids without turning the eye.
 _NEIGHBOURS = ("brow", "cheek", "noseSneer", "mouthSmile")
 
@@ -62,6 +65,8 @@ class LidFitter:
         count = len(cut.vertices)
         self._average = averaging(cut.quads, count)
         self._clearance = self._clearance_of("left")
+        self._rear = np.zeros(count, bool)
+        self._rear[cut.curves["eye_left_11"]] = True
         self._laplacian = uniform_laplacian(cut.quads, count)
 
     def _clearance_of(self, side: str) -> np.ndarray:
@@ -78,16 +83,22 @@ class LidFitter:
             wanted[between] = (total / np.maximum(count, 1))[between]
         return wanted
 
-    def push(self, points: np.ndarray, gazes: list[np.ndarray]) -> np.ndarray:
-        """[V, 3] with the left lids clear of the left eye at each of the gazes (unit vectors)."""
+    def push(self, points: np.ndarray, gazes: list[np.ndarray], seat: bool = False, extra: float = 0.0) -> np.ndarray:
+        """[V, 3] with the left lids clear of the left eye at each of the gazes (unit vectors).
+
+        With `seat` the rear edge is also drawn in where it stands a little off the ball.
+        """
         offset = points - self.centre
         distance = np.linalg.norm(offset, axis=1)
         near = np.flatnonzero(self._clearance >= 0)
         ray = offset[near] / distance[near, None]
-        radius = np.max([surface_radius(ray, gaze) for gaze in gazes], axis=0) + self._clearance[near]
+        radius = np.max([surface_radius(ray, gaze) for gaze in gazes], axis=0) + self._clearance[near] + extra
         short = np.maximum(radius - distance[near], 0)
+        if seat:
+            slack = distance[near] - radius
+            short = np.where(self._rear[near] & (slack > 0) & (slack < _SEATED), -slack, short)
         hit = np.zeros(len(points), bool)
-        hit[near] = short > 0
+        hit[near] = short != 0
         moved = np.zeros_like(points)
         moved[near] = ray * short[:, None]
         spread = moved.copy()
@@ -106,19 +117,25 @@ class LidFitter:
         return flipped[mirror] * _FLIP
 
     def fit(self, points: np.ndarray, shapes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Rest shape [V, 3] and ARKit shapes [52, V, 3] with both lids clear, and blinks that seal."""
+        """Rest shape [V, 3] and ARKit shapes [52, V, 3] with both lids clear, and blinks that seal.
+
+        `centre` moves to where the ball sits behind the lids as they end up.
+        """
         ahead = [np.array([0.0, 0.0, 1.0])]
-        rest = self.push_both(points, ahead, ahead)
+        self.centre = fit_centre(points[np.unique(self.cut.curves["eye_left_11"])], self.centre)
+        seated = self.push(self.push(points, ahead, seat=True), ahead)
+        rest = np.where((points[:, 0] > 0)[:, None], seated, seated[self.cut.mirror] * _FLIP)
         result = shapes.astype(np.float64).copy()
-        for name in ARKIT_NAMES:
-            index = ARKIT_INDEX[name]
-            if name.startswith("eye") and name.endswith("Left") and not name.startswith("eyeBlink"):
-                gaze = [gaze_rotation(*(gaze_of(name) or (0.0, 0.0))) @ ahead[0]]
-                result[index] = self.push(rest + result[index], gaze) - rest
-            elif name.startswith(_NEIGHBOURS):
-                result[index] = self.push_both(rest + result[index], ahead, ahead) - rest
         blink = ARKIT_INDEX["eyeBlinkLeft"]
         result[blink] = self.closed(rest, rest + result[blink]) - rest
+        for name in ARKIT_NAMES:
+            index = ARKIT_INDEX[name]
+            if name.startswith("eye") and name.endswith("Left") and index != blink:
+                gaze = [gaze_rotation(*(gaze_of(name) or (0.0, 0.0))) @ ahead[0]]
+                for base in (rest, rest + result[blink], rest):  # alone and on top of a blink
+                    result[index] = self.push(base + result[index], gaze) - base
+            elif name.startswith(_NEIGHBOURS):
+                result[index] = self.push_both(rest + result[index], ahead, ahead) - rest
         for name in ARKIT_NAMES:
             if name.startswith("eye") and name.endswith("Right"):
                 left = result[ARKIT_INDEX[name.replace("Right", "Left")]]
@@ -128,19 +145,19 @@ class LidFitter:
     def closed(self, rest: np.ndarray, blink: np.ndarray) -> np.ndarray:
         """[V, 3] the left blink with its margins meeting, clear of the eye wherever it looks."""
         gazes = swept_gazes()
-        points = self.push(blink, gazes)
+        points = self.push(blink, gazes, extra=_BLINK_EXTRA)
         solver, free, fixed, coupling, margin = self._closing_system(rest)
         for _ in range(_CLOSING_ROUNDS):
             turn = np.zeros(len(points))
+            line = self._closing_line(points, margin[0])
             for lids in margin:
-                turn[lids.upper], turn[lids.lower] = self._closing_turn(points, lids)
+                for ids, side in ((lids.upper, 1.0), (lids.lower, -1.0)):
+                    angle, x = self._angle(points, ids)
+                    half = side * _HALF_GAP / np.linalg.norm(points[ids] - self.centre, axis=1)
+                    half[[0, -1]] = 0  # the canthi belong to both lids
+                    turn[ids] = line(x) + half - angle
             turn[free] = -solver.solve(coupling @ turn[fixed])
-            points = self.push(_turned(points, self.centre, turn), gazes)
-        for lids in margin[:1]:
-            upper, lower = (self._angle(points, ids) for ids in (lids.upper, lids.lower))
-            log.info(
-                "blink: front edges %.3f rad apart at most", np.abs(np.interp(lower[1], *upper[::-1]) - lower[0]).max()
-            )
+            points = self.push(_turned(points, self.centre, turn), gazes, extra=_BLINK_EXTRA)
         return points
 
     def _angle(self, points: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -148,25 +165,23 @@ class LidFitter:
         offset = points[ids] - self.centre
         return np.arctan2(offset[:, 1], offset[:, 2]), offset[:, 0]
 
-    def _closing_turn(self, points: np.ndarray, lids: LidHalves) -> tuple[np.ndarray, np.ndarray]:
-        (up, up_x), (low, low_x) = self._angle(points, lids.upper), self._angle(points, lids.lower)
+    def _closing_line(self, points: np.ndarray, front: LidHalves) -> Callable[[np.ndarray], np.ndarray]:
+        """Elevation of the line on which both margins meet, as a function of x: close to the lower lid's front edge.
 
-        def at(x: np.ndarray, known_x: np.ndarray, known: np.ndarray) -> np.ndarray:
-            order = np.argsort(known_x)
-            return np.interp(x, known_x[order], known[order])
-
-        distance = np.linalg.norm(points[lids.upper] - self.centre, axis=1).mean()
-        half = _HALF_GAP / distance
+        One line for all loops of the margin: then the two margins lie flat against each other.
+        """
+        curves = []
+        for ids in (front.upper, front.lower):
+            angle, x = self._angle(points, ids)
+            order = np.argsort(x)
+            curves.append((x[order], angle[order]))
+        (upper_x, upper), (lower_x, lower) = curves
 
         def line(x: np.ndarray) -> np.ndarray:
-            upper, lower = at(x, up_x, up), at(x, low_x, low)
-            return lower + _LOWER_SHARE * np.maximum(upper - lower, 0)
+            low = np.interp(x, lower_x, lower)
+            return low + _LOWER_SHARE * np.maximum(np.interp(x, upper_x, upper) - low, 0)
 
-        ends = np.ones(len(up))
-        ends[[0, -1]] = 0
-        ends_low = np.ones(len(low))
-        ends_low[[0, -1]] = 0
-        return (line(up_x) + half - up) * ends, (line(low_x) - half - low) * ends_low
+        return line
 
     def _closing_system(self, rest: np.ndarray):
         """A bi-Laplacian fill of the turn between the margin and the loops that stay."""
@@ -199,11 +214,3 @@ def _turned(points: np.ndarray, centre: np.ndarray, angle: np.ndarray) -> np.nda
     y = offset[:, 1] * cosine + offset[:, 2] * sine
     z = -offset[:, 1] * sine + offset[:, 2] * cosine
     return centre + np.stack([offset[:, 0], y, z], 1)
-
-
-def clearance(points: np.ndarray, cut: Cut, centre: np.ndarray, gaze: np.ndarray) -> np.ndarray:
-    """[n] distance of the left lids' vertices (loops 6..19) from the eye's surface, metres."""
-    ids = np.unique(np.concatenate([cut.curves[f"eye_left_{k:02d}"] for k in range(6, 20)]))
-    offset = points[ids] - centre
-    distance = np.linalg.norm(offset, axis=1)
-    return distance - surface_radius(offset / distance[:, None], gaze)

@@ -1,7 +1,7 @@
 """Registers the cut base mesh to ICT's mean: thin-plate spline through the curves, then annealed non-rigid ICP.
 
 Everything is in ICT's centimetres. Each solve minimises a bi-Laplacian of the displacement plus point-to-plane
-distances to the closest same-facing point, with the curve matches held softly; the result is symmetrised after each solve. After
+distances to the closest same-facing point, with the curve matches held softly; the result is symmetrised. After
 Amberg, Romdhani, Vetter, "Optimal Step Nonrigid ICP" (CVPR 2007), with linear displacements instead of affine ones.
 """
 

@@ -24,6 +24,9 @@ _CLEAR = ("cornea_left", "cornea_right", "tear_line")
 _LIGHTS = (((0.5, 0.6, 0.75), 0.75), ((-0.85, 0.15, 0.5), 0.25), ((0.0, -0.6, 0.6), 0.08))
 _AMBIENT = 0.10
 _SUPERSAMPLE = 2
+#: Parts inside the head get ambient occlusion; casting it for the whole skin would only cost time.
+_CAVITIES = ("nostril", "mouth_bag", "gums_upper", "gums_lower", "teeth_upper", "teeth_lower", "tongue")
+_SKY_RAYS, _SKY_OFFSET = 12, 1e-3
 _IRIS, _PUPIL = 5.9e-3, 2.0e-3
 
 
@@ -38,6 +41,7 @@ class View:
 
 
 PORTRAIT = View((0.0, 0.015, 0.05), 0.165)
+FACE = View((0.0, 0.0, 0.05), 0.115)
 LEFT_EYE = View((0.032, 0.036, 0.09), 0.026)
 MOUTH = View((0.0, -0.036, 0.1), 0.042)
 
@@ -56,9 +60,8 @@ def render(template: HeadTemplate, vertices: np.ndarray, view: View, size: int, 
     x, y = np.meshgrid(place, -place)
     origins = np.stack([x.ravel(), y.ravel(), np.full(x.size, 20.0)], 1)
     mesh = trimesh.Trimesh(points, triangles, process=False)
-    hit = RayMeshIntersector(mesh, scale_to_box=False).intersects_first(
-        origins, np.tile([0.0, 0, -1], (len(origins), 1))
-    )
+    caster = RayMeshIntersector(mesh, scale_to_box=False)
+    hit = caster.intersects_first(origins, np.tile([0.0, 0, -1], (len(origins), 1)))
     image = np.full((len(origins), 3), 0.16)
     seen = np.flatnonzero(hit >= 0)
     face = hit[seen]
@@ -76,11 +79,26 @@ def render(template: HeadTemplate, vertices: np.ndarray, view: View, size: int, 
     for direction, strength in _LIGHTS:
         towards = np.array(direction) / np.linalg.norm(direction)
         shade += strength * np.clip(normal @ towards, 0, 1)
+    place = (bary[..., None] * corners).sum(1)
+    inside = np.flatnonzero(np.isin(part[face], [PART_NAMES.index(name) for name in _CAVITIES]))
+    shade[inside] *= _open_sky(caster, place[inside], normal[inside])
     half = np.array([0.3, 0.4, 1.0]) / np.linalg.norm([0.3, 0.4, 1.0])
     image[seen] = colour * shade[:, None] + 0.10 * np.clip(normal @ half, 0, 1)[:, None] ** 40
     image = np.clip(image, 0, 1) ** (1 / 2.2)
     image = (image.reshape(count, count, 3)[..., ::-1] * 255).astype(np.uint8)
     return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
+
+
+def _open_sky(caster: RayMeshIntersector, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
+    """[n] share of the hemisphere over each point that sees out: cavities are dark because of it."""
+    rng = np.random.default_rng(0)
+    seen = np.zeros(len(points))
+    for _ in range(_SKY_RAYS):
+        direction = rng.normal(size=points.shape)
+        direction = normals + direction / np.linalg.norm(direction, axis=1, keepdims=True)  # cosine-weighted
+        direction /= np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-9)
+        seen += ~caster.intersects_any(points + normals * _SKY_OFFSET, direction)
+    return seen / _SKY_RAYS
 
 
 def _paint_iris(template, vertices, side, part, points, turn, view, colour) -> None:

@@ -1,7 +1,8 @@
 """The skin's UV: one mirror-symmetric island with its seam down the back, and discs for the mouth bag and sockets.
 
 Half the head is flattened: a Tutte embedding onto a half ellipse, then the symmetric Dirichlet energy (Smith,
-Schaefer, "Bijective Parameterization with Free Boundaries", SIGGRAPH 2015) on a metric scaled by the wanted texel density, so that
+Schaefer, "Bijective Parameterization with Free Boundaries", SIGGRAPH 2015) on a metric scaled by the wanted
+texel density, so that
 the face gets most of the square. A fan of scaffold triangles over the mouth opening keeps the lips apart.
 """
 

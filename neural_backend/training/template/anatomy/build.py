@@ -80,7 +80,7 @@ def _eye_centre(skin: SkinTemplate, curves: LidCurves, start: np.ndarray) -> tup
     """Centre [3] of the 24 mm ball behind the mean lids, and how each mode moves it [K, 3] (at one sigma)."""
     edge = np.unique(np.concatenate([curves.upper[REAR_EDGE], curves.lower[REAR_EDGE]]))
     rest = skin.vertices[edge]
-    centre = fit_centre(rest, start)
+    centre = start  # the skin's lids were seated on a ball here: fitting again would let both drift forward
     modes = np.empty((len(skin.identity), 3))
     for k, mode in enumerate(skin.identity[:, edge].astype(np.float64)):
         # The pull goes to where the lids as a whole went, the fit decides the rest.
