@@ -26,6 +26,7 @@ from ..head.template import HeadTemplate
 from ..lightstage.known_heads import KnownHead, read_known_heads
 from ..perception.face import FacePerception, choose_face
 from ..perception.image import Photo, linear_to_srgb, load_photo
+from ..perception.matte import person_matte
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ def pairs_of(folder: Path) -> list[tuple[KnownHead, KnownHead]]:
 
 
 def true_fit(template: HeadTemplate, head: KnownHead, photo: Photo, perception: FacePerception) -> FitResult:
-    """The known geometry and camera as if they had been fitted; landmarks and matte as perception and render give them.
+    """The known geometry and camera as if they had been fitted; landmarks and matte as perception sees them.
 
     Eyes and teeth are put in place only so that they hide what they should.
     """
@@ -64,7 +65,6 @@ def true_fit(template: HeadTemplate, head: KnownHead, photo: Photo, perception: 
         vertices[ids] = template.vertices[ids] + head.eyes[index, :3] - template.joint_positions[3 + index]
     arkit = template.arkit.copy()
     face = choose_face(perception.detect(photo), photo)
-    alpha = cv2.imread(str(head.picture.with_name(f"{head.name}_alpha.png")), cv2.IMREAD_GRAYSCALE)
     return FitResult(
         identity=np.zeros(len(template.identity), np.float32),
         vertices=vertices.astype(np.float32),
@@ -77,7 +77,7 @@ def true_fit(template: HeadTemplate, head: KnownHead, photo: Photo, perception: 
                 expression=head.expression.astype(np.float32),
                 light=np.zeros((9, 3)),
                 landmarks=face.landmarks.astype(np.float64),
-                matte=alpha.astype(np.float32) / 255,
+                matte=person_matte(photo, face),
             ),
         ),
     )

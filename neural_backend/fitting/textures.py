@@ -29,12 +29,14 @@ LIMIT = (-0.60, 0.35)
 REGION_LIMIT = {
     "brows": (-2.2, 0.45), "beard": (-1.8, 0.45), "lips": (-0.45, 0.35), "lids": (-0.55, 0.25),
     "nostril_rim": (-0.30, 0.20), "ears": (-0.35, 0.30), "scalp": (-0.25, 0.25), "neck": (-0.15, 0.15),
+    "mouth_corners": (-0.22, 0.20),
 }  # fmt: skip
 #: Darker than the prior by this much over several millimetres is hair or a cast shadow, not skin (log, from .. to).
 HAIR_RESIDUAL = (-0.45, -0.80)
 GLARE_RESIDUAL = (0.40, 0.75)
 CLIPPED = 0.90  # linear: with two channels above this a pixel is (nearly) white
 FOLD_FADE = 0.75
+CREASE_SHARE = 0.35
 CHROMA_LIMIT = 0.25
 
 
@@ -181,7 +183,12 @@ def unwrap(
     chroma = CHROMA_LIMIT * np.tanh((residual - luminance) / CHROMA_LIMIT)
     # Folds that the photo's expression makes would stay on the neutral face: their dark lines are taken back.
     folded = atlas.smooth(view.strain[:count])[:, None]
-    limited = np.where(limited < 0, limited * (1 - FOLD_FADE * folded), limited)
+    # A crease is darker because it lies deep, not because its skin is: the normal map takes over part of it.
+    hairy = atlas.smooth(np.clip(prior.regions["brows"] + prior.regions["beard"] + prior.regions["lids"], 0, 1))[
+        :, None
+    ]
+    deep = (1 - FOLD_FADE * folded) * (1 - CREASE_SHARE * (1 - hairy))
+    limited = np.where(limited < 0, limited * deep, limited)
     return limited + chroma, _feather(atlas, weight, texel_mm)
 
 

