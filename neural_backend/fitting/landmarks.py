@@ -20,6 +20,7 @@ from .parameters import PhotoState
 
 CALIBRATION_FILE = WEIGHTS_FOLDER / "landmark_calibration.safetensors"
 FACE_POINTS = 468  # points of the face; the network's other ten are the irises
+WIDEST_STEP, WIDEST_PITCH = 0.1, 0.35  # radians: the bias is not continued further than it was learned
 IRIS_RIGHT, IRIS_LEFT = 468, 473  # centres, in the network's order (subject's right and left)
 
 
@@ -40,7 +41,7 @@ class LandmarkCalibration:
     barycentric: np.ndarray  # [468, 3]
     offset: np.ndarray  # [468, 3] metres, head axes
     yaw_nodes: np.ndarray  # [Y] radians, ascending
-    bias: np.ndarray  # [Y, 468, 2] metres
+    bias: np.ndarray  # [Y, 3, 468, 2] metres: at the node, per radian of yaw from it, per radian of pitch
     variance: np.ndarray  # [Y, 468, 2] square metres, of everything
     factors: np.ndarray  # [Y, 936, Q] metres: the correlated share, covariance = factors factors^T + the rest
     inflation: float  # the correlated noise counts as this many independent samples' worth in the diagonal mode
@@ -84,14 +85,20 @@ class LandmarkCalibration:
         """[52] blendshape scores -> ([52] expected ARKit weights in 0..1, [52] standard deviations)."""
         return np.clip(self.expression_gain * scores + self.expression_base, 0.0, 1.0), self.expression_sd
 
-    def at_yaw(self, yaw: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def at_view(self, yaw: float, pitch: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """([468, 2] bias, [468, 2] variance, [936, Q] factors) between the two nearest yaw nodes."""
         nodes = self.yaw_nodes
+        yaw = float(np.clip(yaw, nodes[0] - WIDEST_STEP, nodes[-1] + WIDEST_STEP))
+        pitch = float(np.clip(pitch, -WIDEST_PITCH, WIDEST_PITCH))
         low = int(np.clip(np.searchsorted(nodes, yaw) - 1, 0, len(nodes) - 2))
         share = float(np.clip((yaw - nodes[low]) / (nodes[low + 1] - nodes[low]), 0.0, 1.0))
         near = low if share < 0.5 else low + 1  # factors of two nodes do not blend: their signs are arbitrary
+        ends = [
+            self.bias[node, 0] + self.bias[node, 1] * (yaw - nodes[node]) + self.bias[node, 2] * pitch
+            for node in (low, low + 1)
+        ]
         return (
-            self.bias[low] * (1 - share) + self.bias[low + 1] * share,
+            ends[0] * (1 - share) + ends[1] * share,
             self.variance[low] * (1 - share) + self.variance[low + 1] * share,
             self.factors[near],
         )
@@ -123,7 +130,7 @@ def landmark_residuals(
     pixels, in_camera = project(positions, photo)
     jacobian = image_jacobian(points, positions, in_camera, photo)
     upright = roll_axes(photo) * (photo.translation[2] / photo.focal_px)  # pixels -> metres at the head's depth
-    bias, variance, factors = calibration.at_yaw(photo.yaw)
+    bias, variance, factors = calibration.at_view(photo.yaw, photo.pitch)
     distance = (landmarks[:FACE_POINTS, :2] - pixels) @ upright.T - bias
     jacobian = np.einsum("ab,pbk->pak", upright, jacobian).reshape(2 * len(positions), -1)
     weight = 1.0 / (1.0 + (distance**2 / variance).sum(1) / (2 * robust**2))  # [L]

@@ -34,6 +34,16 @@ def minus_skew(points: np.ndarray) -> np.ndarray:
     return out
 
 
+def view_angles(rotation: np.ndarray, translation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """[..., 3, 3], [..., 3] camera from head -> (yaw, pitch) [...] of the head as seen by the camera, radians.
+
+    From the direction in which the camera lies, so a head at the picture's side is seen as turned as it looks.
+    """
+    to_camera = -np.einsum("...ji,...j->...i", rotation, translation)
+    x, y, z = np.moveaxis(to_camera / np.linalg.norm(to_camera, axis=-1, keepdims=True), -1, 0)
+    return -np.arctan2(x, z), -np.arcsin(np.clip(y, -1, 1))
+
+
 @dataclass
 class PhotoState:
     """Where one photo was taken from, and the expression in it."""
@@ -53,15 +63,13 @@ class PhotoState:
 
     @property
     def yaw(self) -> float:
-        """Radians; positive where the nose points to the right of the picture."""
-        forward = self.rotation[:, 2]
-        return float(np.arctan2(forward[0], -forward[2]))
+        """Radians between the nose and the way to the camera; positive where the nose points to the picture's right."""
+        return float(view_angles(self.rotation, self.translation)[0])
 
     @property
     def pitch(self) -> float:
-        """Radians; positive where the nose points up."""
-        forward = self.rotation[:, 2]
-        return float(np.arcsin(np.clip(-forward[1], -1, 1)))
+        """Radians; positive where the nose points above the camera."""
+        return float(view_angles(self.rotation, self.translation)[1])
 
     @property
     def roll(self) -> float:

@@ -72,7 +72,7 @@ def calibrate(template: HeadTemplate, samples: Samples, rank: int = RANK) -> dic
     frontal = samples.subset(np.abs(samples.yaw()) < np.radians(12))
     seen = frontal.landmarks[:, :FACE_POINTS, :2]
     mirror = mirrored_points(upright(frontal, seen - seen.mean(1, keepdims=True)))
-    nodes, bias, variance, factors = noise_by_yaw(residual, samples.yaw(), mirror, rank)
+    nodes, bias, variance, factors = noise_by_yaw(residual, samples.yaw(), samples.pitch(), mirror, rank)
     gain, base, sd = expression_statistics(samples)
     for node, spread in zip(nodes, variance, strict=True):
         log.info("yaw %+3.0f: %.2f mm per axis", np.degrees(node), 1e3 * np.sqrt(spread.mean()))

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 
+from ..fitting.parameters import view_angles
 from ..head.template import HeadTemplate
 
 YAW_NODES_DEGREES = (-50.0, -30.0, -12.0, 0.0, 12.0, 30.0, 50.0)
@@ -32,7 +33,11 @@ class Samples:
 
     def yaw(self) -> np.ndarray:
         """[N] radians, positive where the nose points to the right of the picture."""
-        return np.arctan2(self.rotation[:, 0, 2], -self.rotation[:, 2, 2])
+        return view_angles(self.rotation, self.translation)[0]
+
+    def pitch(self) -> np.ndarray:
+        """[N] radians, positive where the nose points above the camera."""
+        return view_angles(self.rotation, self.translation)[1]
 
     def roll(self) -> np.ndarray:
         return np.arctan2(self.rotation[:, 0, 1], -self.rotation[:, 1, 1])
@@ -165,25 +170,32 @@ def learn_offsets(samples: Samples, triangle: np.ndarray, barycentric: np.ndarra
 def noise_by_yaw(
     residual: np.ndarray,  # [N, L, 2]
     yaw: np.ndarray,  # [N] radians
+    pitch: np.ndarray,  # [N] radians
     mirror: np.ndarray,  # [L]
     rank: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """([Y] nodes in radians, [Y, L, 2] bias, [Y, L, 2] variance, [Y, 2L, rank] correlated factors).
+    """([Y] nodes in radians, [Y, 3, L, 2] bias, [Y, L, 2] variance, [Y, 2L, rank] correlated factors).
 
-    Every render counts twice, once in the mirror. The worst 3 % of the renders (lost faces) are left out.
+    Every render counts twice, once in the mirror. Bias is linear in yaw and pitch around each node.
     """
     both = np.concatenate([residual, residual[:, mirror] * [-1, 1]])
-    angles = np.concatenate([yaw, -yaw])
-    size = np.sqrt((both**2).mean((1, 2)))
-    both, angles = both[size < np.quantile(size, 0.97)], angles[size < np.quantile(size, 0.97)]
+    angles, pitches = np.concatenate([yaw, -yaw]), np.concatenate([pitch, pitch])
     nodes = np.radians(np.array(YAW_NODES_DEGREES))
     bias, variance, factors = [], [], []
     for node in nodes:
         weight = np.exp(-0.5 * ((angles - node) / np.radians(KERNEL_DEGREES)) ** 2)
+        terms = np.stack([np.ones_like(angles), angles - node, pitches], 1)  # [N, 3]
+        flat = both.reshape(len(both), -1)
+        for _ in range(3):  # a render whose face was hidden or lost loses its say
+            weight /= weight.sum()
+            gram = (terms * weight[:, None]).T @ terms + np.diag([0.0, 1e-3, 1e-3])
+            model = np.linalg.solve(gram, (terms * weight[:, None]).T @ flat)  # [3, 2L]
+            centred = flat - terms @ model
+            size = np.sqrt((centred**2).mean(1))
+            usual = np.sqrt((weight * size**2).sum())
+            weight = np.exp(-0.5 * ((angles - node) / np.radians(KERNEL_DEGREES)) ** 2) * (size < 1.8 * usual)
         weight /= weight.sum()
-        mean = np.tensordot(weight, both, 1)
-        centred = (both - mean).reshape(len(both), -1)
-        bias.append(mean)
+        bias.append(model.reshape(3, -1, 2))
         variance.append((weight[:, None] * centred**2).sum(0).reshape(-1, 2) + 0.0003**2)
         kept = weight > weight.max() * 0.02
         rows = np.sqrt(weight[kept])[:, None] * centred[kept]
