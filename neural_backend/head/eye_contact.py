@@ -17,7 +17,7 @@ from .lids import LidCurves
 #: Clearance the lids are moved to, a little over the 0.1 mm that is promised.
 CLEARANCE = 0.13e-3
 _FACE_CLEARANCE = 0.06e-3
-_SPREAD = np.radians(7.0)  # width of the kernel over directions
+_SPREAD = np.radians(12.0)  # width of the kernel over directions
 _DEPTH = 6e-3  # skin further out than this above the ball follows less
 _SEAL_LOOPS = (8, 9, 10, 11)
 _SEAL_OVERLAP = 0.05e-3
@@ -175,7 +175,7 @@ def seal_blink(vertices: np.ndarray, blink: np.ndarray, region: EyeRegion) -> No
     margin = region.curves.upper[10]
     order = np.argsort((vertices + blink)[margin, 0])
     travel = np.interp(points[:, 0], (vertices + blink)[margin, 0][order], (-blink[margin, 1])[order])
-    share = np.clip(-blink[ids][:, 1] / np.maximum(travel, 1e-3), 0, 1)
+    share = np.clip(-blink[ids][:, 1] / np.maximum(travel, 0.3e-3), 0, 1)
     turn = -np.interp(points[:, 0], x, angle) * share
     offset = points - ball.centre
     cos, sin = np.cos(turn), np.sin(turn)

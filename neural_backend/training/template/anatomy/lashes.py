@@ -15,7 +15,7 @@ from .piece import Piece
 PAIRS = 4  # pairs of vertices up a lash; its tip is one vertex
 VERTICES_PER_LASH = 2 * PAIRS + 1
 TEXTURE_COLUMNS = 16
-UPPER_COUNT, LOWER_COUNT = 84, 44
+UPPER_COUNT, LOWER_COUNT = 104, 48
 
 
 def build_lashes(vertices: np.ndarray, curves: LidCurves, seed: int = 5) -> Piece:
@@ -79,7 +79,7 @@ def _grow(vertices: np.ndarray, curves: LidCurves, upper: bool, count: int, rng:
     over = np.cross(side, heading)
     twist = np.where(np.arange(count) % 2 == 0, 1.0, -1.0) * np.radians(45) + rng.normal(0, 0.25, count)
     ribbon = np.cos(twist)[:, None, None] * side + np.sin(twist)[:, None, None] * over
-    width = (0.105e-3 if upper else 0.085e-3) * np.array([1.0, 0.92, 0.74, 0.48])
+    width = (0.115e-3 if upper else 0.09e-3) * np.array([1.0, 0.92, 0.74, 0.48])
     pairs = np.stack(
         [
             knots[:, :PAIRS] - ribbon[:, :PAIRS] * width[:, None] / 2,
