@@ -136,7 +136,7 @@ def people_of(heads: Iterable[KnownHead]) -> dict[str, dict[tuple[str, str, str]
 
 
 def summary(rows: list[dict]) -> str:
-    """The issue's table of rows from `evaluate`; 'bound' is the ratio that the prior itself reaches on the true shape."""
+    """The issue's table of rows from `evaluate`; 'bound' is the ratio that the prior reaches on the true shape."""
     heading = ("ours", "p90", "mean face", "ratio", "asked", "bound", "back")
     lines = [f"{'photos':22s} heads " + " ".join(f"{word:>9s}" for word in heading) + "  worst head, mm over mean face"]
     groups: dict[str, list[dict]] = {}
@@ -154,9 +154,8 @@ def summary(rows: list[dict]) -> str:
         cells.append(f"{ASKED[case]:9.2f}" if case in ASKED else f"{'-':>9s}")
         cells.append(f"{average['prior_in_3d'] / average['mean_face']:9.2f}")
         cells.append(f"{average['reverse']:9.2f}")
-        lines.append(
-            f"{case:22s} {len(found):5d} {' '.join(cells)}  {worst['ours'] - worst['mean_face']:+.2f} ({worst['person']})"
-        )
+        cells.append(f" {worst['ours'] - worst['mean_face']:+.2f} ({worst['person']})")
+        lines.append(f"{case:22s} {len(found):5d} {' '.join(cells)}")
     lines.append(f"asked of every head: at most {WORST_ALLOWED:+.2f} mm over the mean face")
     return "\n".join(lines)
 
