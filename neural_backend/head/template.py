@@ -113,7 +113,7 @@ class HeadTemplate:
         return cls(
             vertices=data["vertices"].astype(np.float32),
             identity=scaled("identity"),
-            arkit=scaled("arkit"),
+            arkit=_arkit(data),
             mirror=data["mirror"].astype(np.int64),
             joint_weights=data["joint_weights"].astype(np.float32),
             joint_positions=data["joint_positions"],
@@ -148,6 +148,14 @@ class HeadTemplate:
     def part_vertices(self, *parts: str) -> np.ndarray:
         """[n] sorted level-1 vertex ids used by the faces of the named parts."""
         return np.unique(self.levels[1].quads[self.levels[1].faces_of(*parts)])
+
+
+def _arkit(data: dict[str, np.ndarray]) -> np.ndarray:
+    """[52, V, 3] from the vertices that each shape moves: most shapes leave most of the head where it is."""
+    shapes = np.zeros((len(data["arkit_scale"]), len(data["vertices"]), 3), np.float32)
+    shape = np.repeat(np.arange(len(shapes)), data["arkit_count"])
+    shapes[shape, data["arkit_vertex"]] = data["arkit"].astype(np.float32) * data["arkit_scale"][shape, None]
+    return shapes
 
 
 def metadata_entry(value: object) -> str:

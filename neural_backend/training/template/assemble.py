@@ -40,11 +40,12 @@ def write_template(
         "landmarks68_triangle": landmarks[0],
         "landmarks68_barycentric": landmarks[1].astype(np.float32),
     }
-    for name, own, other in (
-        ("identity", skin.identity[:modes], anatomy.identity[:modes]),
-        ("arkit", skin.arkit, anatomy.arkit),
-    ):
-        data[name], data[f"{name}_scale"] = coded(np.concatenate([own, other], axis=1))
+    identity = np.concatenate([skin.identity[:modes], anatomy.identity[:modes]], axis=1)
+    data["identity"], data["identity_scale"] = coded(identity)
+    codes, data["arkit_scale"] = coded(np.concatenate([skin.arkit, anatomy.arkit], axis=1))
+    shape, vertex = np.nonzero(codes.any(2))
+    data["arkit"], data["arkit_vertex"] = codes[shape, vertex], vertex  # only what each shape moves
+    data["arkit_count"] = np.bincount(shape, minlength=len(codes))
     for number, level in enumerate(anatomy.levels):
         skin_level = len(skin.vertices) if number else skin.level_0_count
         data[f"vertex_ids_{number}"] = vertex_ids[number]
