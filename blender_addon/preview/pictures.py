@@ -26,14 +26,21 @@ def write_png(path: Path, picture: np.ndarray) -> None:  # [H, W, 3] 0..1 displa
     height, width = picture.shape[:2]
     pixels = np.ones((height, width, 4), np.float32)
     pixels[..., :3] = picture[::-1]
+    partial = path.with_name(f".{path.stem}.partial.png")  # renamed when whole
     image = bpy.data.images.new(path.stem, width, height, alpha=False)
     try:
         image.pixels.foreach_set(pixels.ravel())
-        image.filepath_raw = str(path)
+        image.filepath_raw = str(partial)
         image.file_format = "PNG"
-        image.save()
+        try:
+            image.save()
+        except RuntimeError as error:
+            raise OSError(f"{path} could not be written ({str(error).strip()}): choose another folder.") from error
+        partial.replace(path)
     finally:
         bpy.data.images.remove(image)
+        if partial.is_file():
+            partial.unlink()
 
 
 def resize(picture: np.ndarray, height: int, width: int) -> np.ndarray:
