@@ -93,6 +93,9 @@ def make_blender_files(package: Path, output: Path, progress: BarProgress, wante
                 code = process.wait()
             except BaseException:
                 process.kill()
+                process.wait()
+                for unfinished in output.glob(".*.partial.*"):  # Blender's half renames its files when they are whole
+                    unfinished.unlink(missing_ok=True)
                 raise
         if code:
             log.seek(0)
