@@ -21,6 +21,7 @@ CALIBRATION_ENVIRONMENTS = ("city", "forest", "interior", "night", "sunrise", "s
 PROOF_ENVIRONMENTS = ("courtyard", "studio")
 #: Proof seeds start here; calibration seeds stay below.
 PROOF_SEED = 1_000_000
+SCULPTED_FROM = 300
 PROOF_KINDS = ("makehuman", "sculpted")
 FLIP = np.diag([1.0, -1.0, -1.0])  # head axes (y up, z to the camera) to OpenCV's camera axes
 
@@ -103,11 +104,15 @@ def read_known_heads(folder: Path, split: str | None = None) -> Iterator[KnownHe
 
 
 def calibration_shots(count: int, size: int) -> list[Shot]:
-    """Alternately prior samples and MakeHuman heads, each person once."""
-    return [
-        Shot(f"cal_{k:05d}", "calibration", ("prior", "makehuman")[k % 2], k, "free", "free", "free", k, size)
-        for k in range(count)
-    ]
+    """Alternately prior samples and sculpted heads, each person once.
+
+    The first SCULPTED_FROM pictures have MakeHuman's own heads, the later ones MakeHuman's variation on our mean.
+    """
+    shots = []
+    for k in range(count):
+        kind = "prior" if k % 2 == 0 else "makehuman" if k < SCULPTED_FROM else "sculpted"
+        shots.append(Shot(f"cal_{k:05d}", "calibration", kind, k, "free", "free", "free", k, size))
+    return shots
 
 
 def proof_shots(heads: int, size: int, kind: str = "makehuman") -> list[Shot]:
