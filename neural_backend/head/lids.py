@@ -60,14 +60,14 @@ class LidFrames:
     )  # [..., n, 3, 3] columns: along the lid (outwards on the face), out of the lid, away from the opening
 
 
-def lid_frames(vertices: np.ndarray, curves: LidCurves, upper: bool) -> LidFrames:
-    """Frames at the lid margin for vertices [..., V, 3]."""
+def lid_frames(vertices: np.ndarray, curves: LidCurves, upper: bool, loop: int = MARGIN) -> LidFrames:
+    """Frames along one loop of a lid for vertices [..., V, 3]: exact places, smoothed directions."""
     half = curves.half(upper)
     at = lambda number: _smoothed(vertices[..., half[number], :])  # noqa: E731
     front, margin, rear = at(FRONT_EDGE), at(MARGIN), at(REAR_EDGE)
-    count = min(front.shape[-2], margin.shape[-2], rear.shape[-2])
-    if not front.shape[-2] == margin.shape[-2] == rear.shape[-2]:
-        front, margin, rear = (_resampled(points, count) for points in (front, margin, rear))
+    origin = vertices[..., half[loop], :]
+    count = min(points.shape[-2] for points in (front, margin, rear, origin))
+    front, margin, rear, origin = (_resampled(points, count) for points in (front, margin, rear, origin))
     along = np.gradient(margin, axis=-2)
     along /= np.linalg.norm(along, axis=-1, keepdims=True)
     outwards = front - rear
@@ -78,11 +78,13 @@ def lid_frames(vertices: np.ndarray, curves: LidCurves, upper: bool) -> LidFrame
     away = np.cross(outwards, along)
     # Right-handed on one side, so that the third column points away from the opening on every lid.
     away *= (1.0 if upper else -1.0) * (1.0 if curves.side == "left" else -1.0)
-    return LidFrames(margin, np.stack([along, outwards, away], -1))
+    return LidFrames(origin, np.stack([along, outwards, away], -1))
 
 
 def _resampled(points: np.ndarray, count: int) -> np.ndarray:
     """[..., count, 3] the same polyline at evenly spaced positions along its index."""
+    if points.shape[-2] == count:
+        return points
     at = np.linspace(0, points.shape[-2] - 1, count)
     low = np.minimum(at.astype(int), points.shape[-2] - 2)
     share = (at - low)[:, None]
@@ -124,14 +126,14 @@ def carry(
     """[..., n, 3] the points where the moved lids take them."""
     result = 0.0
     for lid in (0, 1):
-        origin_0, axes_0 = _interpolated(rest[lid], binding.position[lid])
-        origin_1, axes_1 = _interpolated(moved[lid], binding.position[lid])
+        origin_0, axes_0 = interpolated(rest[lid], binding.position[lid])
+        origin_1, axes_1 = interpolated(moved[lid], binding.position[lid])
         local = np.einsum("...nij,...ni->...nj", axes_0, points - origin_0)
         result = result + binding.share[lid][:, None] * (origin_1 + np.einsum("...nij,...nj->...ni", axes_1, local))
     return result
 
 
-def _interpolated(frames: LidFrames, position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def interpolated(frames: LidFrames, position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Origin [..., n, 3] and axes [..., n, 3, 3] between the vertices of a lid."""
     low = np.minimum(position.astype(int), frames.origin.shape[-2] - 2)
     share = (position - low)[:, None]

@@ -13,7 +13,7 @@ import numpy as np
 from ..protocol.arkit import ARKIT_INDEX, ARKIT_NAMES
 from .eye_contact import EyeRegion, conform_lids, fit_ball
 from .eyes import gaze_of
-from .lids import REAR_EDGE, bind, carry, lid_curves, lid_frames
+from .lids import FRONT_EDGE, REAR_EDGE, bind, carry, lid_curves, lid_frames
 from .mouth_contact import keep_teeth_behind_lips
 from .template import JOINT_NAMES, HeadTemplate
 
@@ -103,10 +103,22 @@ def _place_eye(template: HeadTemplate, vertices: np.ndarray, arkit: np.ndarray, 
 
 def _carry_on_lids(template: HeadTemplate, vertices: np.ndarray, arkit: np.ndarray, region: EyeRegion) -> None:
     """Lashes, tear line and caruncle of one eye, carried from the mean head to this one's lids."""
-    ids = _rider_vertices(template, region)
-    if not len(ids):
-        return
-    frames = lambda points: tuple(lid_frames(points, region.curves, upper) for upper in (True, False))  # noqa: E731
+    riders = _rider_vertices(template, region)
+    lashes = np.isin(riders, template.part_vertices("lashes"))
+    for ids, loop in ((riders[lashes], FRONT_EDGE), (riders[~lashes], REAR_EDGE)):
+        if len(ids):
+            _carry(template, vertices, arkit, region, ids, loop)
+
+
+def _carry(
+    template: HeadTemplate,
+    vertices: np.ndarray,
+    arkit: np.ndarray,
+    region: EyeRegion,
+    ids: np.ndarray,  # [n] vertices that ride on the lids' loop `loop`
+    loop: int,
+) -> None:
+    frames = lambda points: tuple(lid_frames(points, region.curves, upper, loop) for upper in (True, False))  # noqa: E731
     mean = template.vertices.astype(np.float64)
     rest = frames(mean)
     binding = bind(mean[ids], rest, mean[_roots(template, ids)])

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ....head.eyes import fit_centre, gaze_of, gaze_rotation
-from ....head.lids import REAR_EDGE, LidCurves, bind, carry, lid_curves, lid_frames
+from ....head.lids import FRONT_EDGE, REAR_EDGE, LidCurves, bind, carry, lid_curves, lid_frames
 from ....head.template import JOINT_NAMES, PART_NAMES, Level
 from ....protocol.arkit import ARKIT_INDEX, ARKIT_NAMES
 from ..skin import SkinTemplate
@@ -126,7 +126,8 @@ def _eye(skin: SkinTemplate, side: str, positions: np.ndarray, position_modes: n
 
 def _on_lids(skin: SkinTemplate, curves: LidCurves, piece: Piece, roots: np.ndarray | None) -> _Bound:
     """A piece that rides on the lids of one eye."""
-    frames = lambda vertices: tuple(lid_frames(vertices, curves, upper) for upper in (True, False))  # noqa: E731
+    loop = FRONT_EDGE if piece.part == "lashes" else REAR_EDGE
+    frames = lambda vertices: tuple(lid_frames(vertices, curves, upper, loop) for upper in (True, False))  # noqa: E731
     rest = frames(skin.vertices)
     binding = bind(piece.vertices, rest, roots)
     arkit = np.stack([carry(piece.vertices, binding, rest, frames(skin.vertices + shape)) for shape in skin.arkit])

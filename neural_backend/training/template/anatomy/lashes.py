@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ....head.lids import FRONT_EDGE, LidCurves, LidFrames, _interpolated, lid_frames
+from ....head.lids import FRONT_EDGE, LidCurves, interpolated, lid_frames
 from .piece import Piece
 
 PAIRS = 4  # pairs of vertices up a lash; its tip is one vertex
@@ -32,13 +32,12 @@ def build_lashes(vertices: np.ndarray, curves: LidCurves, seed: int = 5) -> Piec
 
 def _grow(vertices: np.ndarray, curves: LidCurves, upper: bool, count: int, rng: np.random.Generator) -> np.ndarray:
     """[count, VERTICES_PER_LASH, 3] the lashes of one lid, from the inner to the outer canthus."""
-    frames = lid_frames(vertices, curves, upper)
+    frames = lid_frames(vertices, curves, upper, FRONT_EDGE)
     length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(frames.origin, axis=0), axis=1))])
     share = np.linspace(0.16 if upper else 0.2, 0.965 if upper else 0.95, count)
     share = np.clip(share + rng.uniform(-0.4, 0.4, count) / count, 0, 1)
     position = np.interp(share, length / length[-1], np.arange(len(length)))
-    front = LidFrames(vertices[curves.half(upper)[FRONT_EDGE]], frames.axes)
-    root, axes = _interpolated(front, position)
+    root, axes = interpolated(frames, position)
     along, out, away = axes[..., 0], axes[..., 1], axes[..., 2]
     root = root - 0.15e-3 * out + rng.uniform(-0.25, 0.25, (count, 1)) * 1e-3 * away - 0.1e-3 * away
 
