@@ -125,3 +125,13 @@ def test_probe_files(tmp_path):
         load_environment(tmp_path / "no.exr")
     with pytest.raises(FileNotFoundError, match="exist"):
         load_environment(tmp_path / "missing.hdr")
+
+
+def test_point_light():
+    from neural_backend.rendering.shading import light_from_direction
+
+    direction = torch.tensor([0.6, 0.0, 0.8])
+    light = light_from_direction(direction, torch.tensor([math.pi, 0.0, 0.0]), 4)
+    reflected = (sh_basis(direction, 4) * irradiance_factors(4)) @ light
+    assert reflected[0] == pytest.approx(1.0, abs=0.1)  # a white surface facing it, up to the series
+    assert not reflected[1:].any()

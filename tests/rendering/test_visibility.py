@@ -9,8 +9,14 @@ import trimesh
 
 from neural_backend.geometry.normals import vertex_normals
 from neural_backend.geometry.rays import Surface
-from neural_backend.rendering.light import sh_basis
-from neural_backend.rendering.visibility import OFFSET, analytic_transfer, compute_transfer, transfer
+from neural_backend.rendering.light import environment_directions, sh_basis, sh_to_environment
+from neural_backend.rendering.visibility import (
+    OFFSET,
+    analytic_transfer,
+    compute_transfer,
+    environment_irradiance,
+    transfer,
+)
 
 
 def test_open_sphere_is_analytic():
@@ -111,6 +117,38 @@ def test_face_is_shadowed_where_it_should_be(make_view, template):
     assert torch.equal(again.shadow, computed.shadow)
     alone = transfer(view.vertices, view.triangles, normals, rays=96)
     assert torch.equal(alone, computed.direct(normals))
+
+
+def test_ray_traced_irradiance_agrees_with_transfer_under_smooth_light(make_view):
+    """A light of degree 1 only: both routes are exact up to their quadrature."""
+    view = make_view()
+    normals = vertex_normals(view.vertices, view.triangles)
+    light = torch.zeros(4, 3)
+    light[0], light[3] = 3.0, torch.tensor([1.0, 0.5, 0.2])
+    computed = compute_transfer(view.vertices, view.triangles, normals, degree=1, rays=256, bounces=1)
+    expected = computed.total(normals, 0.4) @ light
+    traced = environment_irradiance(
+        view.vertices, view.triangles, normals, sh_to_environment(light, 64), rays=512, bounces=1, bounce_albedo=0.4
+    )
+    assert (traced - expected).abs().mean() < 0.01 * expected.abs().mean()
+    assert (traced - expected).abs().max() < 0.1 * expected.max()
+
+
+def test_a_small_sun_keeps_its_energy_and_throws_a_shadow(make_view):
+    """One bright texel high on the subject's left: exact irradiance where open, none behind the head."""
+    view = make_view()
+    normals = vertex_normals(view.vertices, view.triangles)
+    directions, solid = environment_directions(64, 128)
+    sun = torch.zeros(64, 128, 3)
+    row, column = 20, 30
+    sun[row, column] = 1 / solid[row, column]
+    cosine = (normals @ directions[row, column]).clamp_min(0)
+    traced = environment_irradiance(view.vertices, view.triangles, normals, sun, rays=1024, bounces=0)[:, 0]
+    crown = int(view.vertices[:, 1].argmax())
+    assert traced[crown] == pytest.approx(float(cosine[crown]) / math.pi, rel=0.05)
+    assert traced[cosine == 0].max() < 0.02
+    facing = cosine > 0.2
+    assert 0.05 < (traced[facing] < 0.01).float().mean() < 0.7  # cast shadows and the mouth's inside
 
 
 def test_points_need_normals(make_view):
