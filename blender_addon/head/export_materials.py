@@ -12,8 +12,10 @@ import numpy as np
 from .materials import SET_PROPERTY, map_image, principled
 from .materials.nodes import Nodes
 
-#: Clear parts keep only their highlight: neither format refracts without an extension.
-CLEAR_ALPHA = 0.06
+#: Clear parts keep a faint highlight: neither format refracts without an extension. Black, since any white would veil
+#: the dark iris behind.
+CLEAR_COLOUR = (0.0, 0.0, 0.0, 1.0)
+CLEAR_ALPHA = 0.08
 
 
 def fbx_material(source: bpy.types.Material) -> bpy.types.Material:
@@ -78,7 +80,7 @@ def _plain(source: bpy.types.Material) -> tuple[Nodes, bpy.types.Node]:
 
 
 def _clear(nodes: Nodes, shader: bpy.types.Node) -> bpy.types.Material:
-    shader.inputs["Base Color"].default_value = (1.0, 1.0, 1.0, 1.0)
+    shader.inputs["Base Color"].default_value = CLEAR_COLOUR
     shader.inputs["Roughness"].default_value = 0.02
     shader.inputs["Alpha"].default_value = CLEAR_ALPHA
     nodes.material.surface_render_method = "BLENDED"
