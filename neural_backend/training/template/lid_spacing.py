@@ -14,6 +14,7 @@ from .topology import Topology
 
 _LOOPS = range(3, 17)
 _ROUNDS, _STEP = 400, 0.35
+_MARGIN, _EVEN = (8, 11), 0.7  # front and rear edge of the margin; how far its rings are evened out
 _ALONG_SHARE = 0.35  # how much even spacing counts beside standing across
 _ROOM = 0.2  # of the spacing: how far one round may move a vertex, so that the order along the ring is kept
 
@@ -36,10 +37,27 @@ class LidSpacing:
         change = sp.coo_matrix(
             (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=(len(points),) * 2
         )
-        self.matrix = (sp.eye(len(points)) + change).tocsr()
+        self.matrix = (_even_margin(rings, len(points), fine.mirror) @ (sp.eye(len(points)) + change)).tocsr()
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         return self.matrix @ np.asarray(values, np.float64)
+
+
+def _even_margin(rings: np.ndarray, count: int, mirror: np.ndarray) -> sp.csr_matrix:
+    """Spreads the rings of the lid margin evenly between its front and its rear edge: the margin is flat."""
+    front, rear = (2 * (edge - _LOOPS[0]) for edge in _MARGIN)
+    rows, columns, values = [], [], []
+    for ring in range(front + 1, rear):
+        share = (ring - front) / (rear - front)
+        for side in (np.arange(count), mirror):
+            own = side[rings[ring]]
+            rows += [own] * 3
+            columns += [own, side[rings[front]], side[rings[rear]]]
+            values += [np.full(len(own), value) for value in (-_EVEN, _EVEN * (1 - share), _EVEN * share)]
+    change = sp.coo_matrix(
+        (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=(count, count)
+    )
+    return (sp.eye(count) + change).tocsr()
 
 
 def _rings(coarse: Cut, fine: Cut) -> np.ndarray:

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 _FLIP = np.array([-1.0, 1.0, 1.0])
 #: Least distance from the eye's surface for each loop round the eye, metres: skin is thick, the lining is not.
-_CLEARANCE = {5: 6e-4, 6: 6e-4, 7: 6e-4, 8: 5e-4, 9: 3.5e-4, 10: 2.4e-4, 11: 1.9e-4, 12: 3e-4, 13: 3e-4,
+_CLEARANCE = {5: 6e-4, 6: 6e-4, 7: 6e-4, 8: 6e-4, 9: 5.2e-4, 10: 4.2e-4, 11: 1.9e-4, 12: 3e-4, 13: 3e-4,
               14: 3e-4, 15: 3e-4, 16: 3e-4, 17: 3e-4, 18: 3e-4, 19: 3e-4, 20: 3e-4}  # fmt: skip
 _SPREAD = 12  # how far, in edges, a push spreads over its neighbourhood
 _MARGIN_LOOPS = (8, 9, 10, 11)  # front edge to rear edge of the lid margin: these meet in a blink

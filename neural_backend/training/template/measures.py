@@ -91,15 +91,25 @@ def quad_quality(points: np.ndarray, quads: np.ndarray) -> QuadQuality:
     return QuadQuality(angle.min(1), concave)
 
 
-def folded_faces(rest: np.ndarray, moved: np.ndarray, quads: np.ndarray) -> int:
-    """Quads whose normal turns by more than 100 degrees against the mean normal of their neighbours' vertices."""
-    normals = vertex_normals(moved, triangles_of(quads))
-    corners = moved[quads]
-    own = np.cross(corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1])
-    own /= np.maximum(np.linalg.norm(own, axis=1, keepdims=True), 1e-20)
-    around = normals[quads].mean(1)
-    around /= np.maximum(np.linalg.norm(around, axis=1, keepdims=True), 1e-20)
-    return int(((own * around).sum(1) < np.cos(np.radians(100))).sum())
+def folded_quads(points: np.ndarray, quads: np.ndarray) -> np.ndarray:
+    """[F] bool: quads that face away (by over 100 degrees) from at least two quads beside them."""
+    corners = points[quads]
+    normal = np.cross(corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1])
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-20)
+    edge = np.sort(np.stack([quads, np.roll(quads, -1, axis=1)], 2).reshape(-1, 2), axis=1)
+    face = np.repeat(np.arange(len(quads)), 4)
+    order = np.lexsort((edge[:, 1], edge[:, 0]))
+    edge, face = edge[order], face[order]
+    shared = np.flatnonzero((edge[1:] == edge[:-1]).all(1))
+    first, second = face[shared], face[shared + 1]
+    away = (normal[first] * normal[second]).sum(1) < np.cos(np.radians(100))
+    count = np.bincount(first[away], minlength=len(quads)) + np.bincount(second[away], minlength=len(quads))
+    return count >= 2
+
+
+def folded_faces(points: np.ndarray, quads: np.ndarray) -> int:
+    """How many quads lie folded over."""
+    return int(folded_quads(points, quads).sum())
 
 
 def lid_clearance(template: HeadTemplate, vertices: np.ndarray, gaze: np.ndarray) -> float:

@@ -76,7 +76,7 @@ def _mesh(template: HeadTemplate) -> str:
             angle = quality.smallest_angle[own]
             rows.append(_row(level, name, own.sum(), f"{np.percentile(angle, 1):.0f}", f"{np.percentile(angle, 5):.0f}",
                              f"{np.median(angle):.0f}", (angle < 15).sum(), quality.concave[own].sum(),
-                             measures.folded_faces(points, points, lod.quads[skin[own]])))  # fmt: skip
+                             measures.folded_faces(points, lod.quads[skin[own]])))  # fmt: skip
     rest = template.vertices.astype(np.float64)
     error = np.abs(rest[template.mirror] * [-1, 1, 1] - rest).max() * 1e3
     shapes = mirror_error(template.arkit, template.mirror) * 1e3
@@ -161,7 +161,7 @@ def _shapes(template: HeadTemplate) -> str:
     quads = template.levels[1].quads[skin]
     outer = template.levels[1].quads[template.levels[1].faces_of("skin")]
     rest = template.vertices.astype(np.float64)
-    folds = {name: measures.folded_faces(rest, rest + template.arkit[i], outer) for i, name in enumerate(ARKIT_NAMES)}
+    folds = {name: measures.folded_faces(rest + template.arkit[i], outer) for i, name in enumerate(ARKIT_NAMES)}
     least = min(moved, key=moved.get)
     worst = max(folds, key=folds.get)
     return (
@@ -192,24 +192,24 @@ def write_sheets(template: HeadTemplate, folder: Path) -> None:
 
     views = [("front", 0), ("three-quarter", -40), ("profile", -90)]
     neutral = template.vertices
-    save("levels", [picture(neutral, replace(sheets.PORTRAIT, yaw=yaw), f"level {level} {name}", 360, level)
+    save("levels", [picture(neutral, replace(sheets.PORTRAIT, yaw=yaw), f"level {level} {name}", 300, level)
                     for level in (1, 0) for name, yaw in views], 3)  # fmt: skip
     rng = np.random.default_rng(0)
     heads = [template.shape(rng.normal(size=len(template.identity)).astype(np.float32)) for _ in range(16)]
     save(
-        "identities", [picture(head, replace(sheets.PORTRAIT, yaw=-20), f"{i}", 300) for i, head in enumerate(heads)], 4
+        "identities", [picture(head, replace(sheets.PORTRAIT, yaw=-20), f"{i}", 240) for i, head in enumerate(heads)], 4
     )
     # mouthClose belongs on top of jawOpen, as Apple defines it.
     weights = [{"jawOpen": 1.0, name: 1.0} if name == "mouthClose" else {name: 1.0} for name in ARKIT_NAMES]
-    save("arkit", [picture(shaped(own), replace(sheets.FACE, yaw=-12), " + ".join(own), 240) for own in weights], 8)
+    save("arkit", [picture(shaped(own), replace(sheets.FACE, yaw=-12), " + ".join(own), 200) for own in weights], 8)
     eyes = ["neutral", "eyeBlink", "eyeSquint", "eyeWide", "eyeLookUp", "eyeLookDown", "eyeLookIn", "eyeLookOut"]
-    save("eyes", [picture(shaped({name: 1.0}), replace(sheets.LEFT_EYE, yaw=yaw), name, 300)
+    save("eyes", [picture(shaped({name: 1.0}), replace(sheets.LEFT_EYE, yaw=yaw), name, 240)
                   for yaw in (0, -45) for name in eyes], 8)  # fmt: skip
     mouths = [{"neutral": 1}, {"jawOpen": 1}, {"mouthSmile": 1}, {"mouthPucker": 1}, {"mouthFunnel": 1},
               {"jawOpen": 1, "mouthClose": 1}, {"mouthPress": 1}, {"mouthRollLower": 1}, {"mouthRollUpper": 1},
               {"mouthShrugLower": 1}, {"mouthUpperUp": 1}, {"mouthLowerDown": 1}, {"tongueOut": 1},
               {"mouthStretch": 1}, {"mouthFrown": 1}, {"jawOpen": 0.4, "mouthSmile": 1}]  # fmt: skip
-    save("mouths", [picture(shaped(weights), sheets.MOUTH, " + ".join(weights), 300) for weights in mouths], 8)
+    save("mouths", [picture(shaped(weights), sheets.MOUTH, " + ".join(weights), 240) for weights in mouths], 8)
 
 
 def main() -> None:
