@@ -29,9 +29,9 @@ class PhotometricOptions:
     noise: float = 0.07  # relative error of the shading model
     annealing: tuple[float, ...] = (3.0, 2.0, 1.4, 1.0, 1.0)  # times the noise: early colours are far off
     adapt: float = 1.0  # the noise is at least this many times the median difference of the last iteration
-    correlation: float = 30.0  # so many values count as one: their errors go together
-    robust: float = 2.0  # standard deviations, Cauchy
-    bright_robust: float = 1.5  # the same where the photo is brighter than the model: highlights
+    correlation: float = 20.0  # so many values count as one: their errors go together
+    robust: float = 1.0  # standard deviations, Cauchy
+    bright_robust: float = 0.8  # the same where the photo is brighter than the model: highlights
     identity_weight: float = 1.0
     identity_limit: float = 0.7  # largest step per iteration, standard deviations
     correlated: float = 0.0  # landmarks' covariance, see landmark_residuals

@@ -34,8 +34,8 @@ from .landmark_statistics import (
 
 log = logging.getLogger(__name__)
 
-RANK = 40  # correlated directions kept per yaw node
-INFLATION = 30.0  # of the variance when points are taken as independent: their errors have about 13 free directions
+RANK = 24  # correlated directions kept per yaw node
+INFLATION = 10.0  # of the variance when points are taken as independent: their errors have about 13 free directions
 MOST_MISSED = 0.25  # of the eye distance: a detection further off than this found something else
 
 

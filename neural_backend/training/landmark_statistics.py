@@ -14,6 +14,8 @@ from ..head.template import HeadTemplate
 YAW_NODES_DEGREES = (-50.0, -30.0, -12.0, 0.0, 12.0, 30.0, 50.0)
 KERNEL_DEGREES = 11.0  # samples count for a yaw node by a Gaussian of this width
 LONGEST_OFFSET_M = 0.006
+LEAST_EXPRESSION_SD = 0.12  # people move their faces in more ways than the renders
+UNSEEN_GAIN = 0.5
 
 
 @dataclass(frozen=True)
@@ -209,13 +211,16 @@ def noise_by_yaw(
 
 def expression_statistics(samples: Samples) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """([52] gain, [52] base, [52] sd): each true weight from the net's own score for it, ridge towards the score."""
-    gain, base, sd = np.zeros(52), np.zeros(52), np.full(52, 0.05)
+    gain, base, sd = np.zeros(52), np.zeros(52), np.full(52, LEAST_EXPRESSION_SD)
     for shape in range(52):
         score, truth = samples.scores[:, shape], samples.expression[:, shape]
-        if truth.std() < 1e-6 or score.std() < 1e-6:
+        if score.std() < 1e-6:
+            continue  # the net does not know this shape
+        if truth.std() < 0.02:
+            gain[shape] = UNSEEN_GAIN  # the renders hardly show it: believe the net by half
             continue
         spread = ((score - score.mean()) ** 2).mean()
         gain[shape] = max(0.0, ((score - score.mean()) * (truth - truth.mean())).mean() / (spread + 1e-4))
         base[shape] = truth.mean() - gain[shape] * score.mean()
-        sd[shape] = np.clip(np.std(truth - gain[shape] * score - base[shape]), 0.06, 0.3)
+        sd[shape] = np.clip(np.std(truth - gain[shape] * score - base[shape]), LEAST_EXPRESSION_SD, 0.3)
     return gain, base, sd
