@@ -26,7 +26,7 @@ from ..head.template import HeadTemplate
 from ..lightstage.known_heads import KnownHead, read_known_heads
 from ..perception.face import FacePerception, choose_face
 from ..perception.image import Photo, linear_to_srgb, load_photo
-from ..perception.matte import person_matte
+from ..perception.matte import PersonMatte
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ def true_fit(template: HeadTemplate, head: KnownHead, photo: Photo, perception: 
                 expression=head.expression.astype(np.float32),
                 light=np.zeros((9, 3)),
                 landmarks=face.landmarks.astype(np.float64),
-                matte=person_matte(photo, face),
+                matte=PersonMatte().matte(photo, face),
             ),
         ),
     )

@@ -29,7 +29,7 @@ NOISE_SD = 0.16
 #: Neighbouring vertices err together: this many count as one observation.
 CORRELATED = 40.0
 #: Prior of the light: log of the mean irradiance that photographers choose, and how far single channels differ from it.
-EXPOSURE_MEAN, EXPOSURE_SD, WHITE_BALANCE_SD = np.log(0.90), 0.28, 0.15
+EXPOSURE_MEAN, EXPOSURE_SD, WHITE_BALANCE_SD = np.log(0.95), 0.38, 0.15
 #: Spread of skin tones: along the curve from dark to light, and across it (log).
 TONE_SD, HUE_SD = 0.55, 0.05
 LUMINANCE = np.array([0.3, 0.5, 0.2])

@@ -221,6 +221,10 @@ def bare_skin(
     # Hair casts a shadow and lies in strands: skin right beside it is not trusted either.
     beside, _ = masked_blur(atlas.padded(keep)[..., None], np.ones_like(mask), 3.0 / texel_mm)
     keep = np.minimum(keep, 1 - above * (1 - smoothstep(0.6, 0.95, beside[atlas.mask][:, 0])))
+    # Beards and brows grow on both sides; what is dark on one side alone is a cast shadow.
+    other, other_weight = atlas.mirrored(np.stack([smooth, weight], 1)).T
+    one_sided = other_weight * smoothstep(-0.35, -0.15, other) * smoothstep(-0.25, -0.45, smooth)
+    hair_growth = hair_growth * (1 - one_sided)
     light = smoothstep(GLARE_RESIDUAL[1], GLARE_RESIDUAL[0], smooth)
     return np.maximum(keep, hair_growth) * light
 
