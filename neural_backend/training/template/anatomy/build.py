@@ -22,7 +22,7 @@ from .gums import build_gums
 from .jaw import JAW_MOTIONS
 from .lashes import VERTICES_PER_LASH, build_lashes
 from .piece import Piece
-from .tear_line import build_caruncle, build_tear_line
+from .tear_line import build_caruncle, build_outer_corner, build_tear_line
 from .teeth import build_teeth
 from .tongue import Sweep, build_tongue, protruding
 
@@ -113,6 +113,7 @@ def _eye(skin: SkinTemplate, side: str, positions: np.ndarray, position_modes: n
         build_lashes(skin.vertices, left),
         build_tear_line(skin.vertices, left, left_centre),
         build_caruncle(skin.vertices, left, left_centre, "eye_left"),
+        build_outer_corner(skin.vertices, left, left_centre, "eye_left"),
     ]
     if side == "right":
         riders = [piece.mirrored(piece.part.replace("left", "right")) for piece in riders]

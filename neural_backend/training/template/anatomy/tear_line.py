@@ -91,3 +91,28 @@ def build_caruncle(vertices: np.ndarray, curves: LidCurves, centre: np.ndarray, 
     sheet[..., 0] -= outwards * ((1 - s) ** 4 * 0.3e-3)[None]
     sheet -= forward * tuck[..., None]
     return _grid_piece(sheet, 0.01 + 0.12 * s, 0.01 + 0.12 * r, part, np.array([0.0, 0.0, 1.0]))
+
+
+def build_outer_corner(vertices: np.ndarray, curves: LidCurves, centre: np.ndarray, part: str) -> Piece:
+    """The conjunctiva in the outer corner: without it one looks past the ball into the socket when the eye turns.
+
+    A sheet between both lids that slips under the ball; painted with the pale end of the caruncle's corner of the map.
+    """
+    columns, rows = 5, 5
+    reach = 4.0e-3
+    lids = []
+    for half in (curves.upper, curves.lower):
+        line = vertices[half[REAR_EDGE]][::-1]
+        length = np.linalg.norm(np.diff(line, axis=0), axis=1).sum()
+        lids.append(_even(line, np.linspace(0.15e-3, reach, columns) / length))
+    s = np.linspace(0, 1, columns)  # from the canthus towards the eye
+    r = np.linspace(0, 1, rows)  # from the lower to the upper lid
+    sheet = lids[1][None] * (1 - r)[:, None, None] + lids[0][None] * r[:, None, None]
+    offset = sheet - centre
+    distance = np.linalg.norm(offset, axis=2)
+    # At the lids it starts just behind their rear edge; it meets the ball half way and ends well under it.
+    start = distance - 0.12e-3
+    end = BALL_RADIUS + np.interp(s, [0, 0.4, 1.0], [0.5e-3, 0.1e-3, -0.7e-3])[None]
+    share = np.clip(s / 0.6, 0, 1)[None]
+    sheet = centre + offset / distance[..., None] * np.minimum(start, start * (1 - share) + end * share)[..., None]
+    return _grid_piece(sheet, 0.10 + 0.03 * s, 0.02 + 0.10 * r, part, np.array([0.0, 0.0, 1.0]))
