@@ -203,13 +203,14 @@ def write_sheets(template: HeadTemplate, folder: Path) -> None:
     weights = [{"jawOpen": 1.0, name: 1.0} if name == "mouthClose" else {name: 1.0} for name in ARKIT_NAMES]
     save("arkit", [picture(shaped(own), replace(sheets.FACE, yaw=-12), " + ".join(own), 200) for own in weights], 8)
     eyes = ["neutral", "eyeBlink", "eyeSquint", "eyeWide", "eyeLookUp", "eyeLookDown", "eyeLookIn", "eyeLookOut"]
-    save("eyes", [picture(shaped({name: 1.0}), replace(sheets.LEFT_EYE, yaw=yaw), name, 240)
-                  for yaw in (0, -45) for name in eyes], 8)  # fmt: skip
+    save("eyes", [picture(shaped({name: 1.0}), replace(sheets.LEFT_EYE, yaw=yaw), f"{name} level {level}", 240, level)
+                  for level, yaw in ((1, 0), (1, -45), (0, 0)) for name in eyes], 8)  # fmt: skip
     mouths = [{"neutral": 1}, {"jawOpen": 1}, {"mouthSmile": 1}, {"mouthPucker": 1}, {"mouthFunnel": 1},
               {"jawOpen": 1, "mouthClose": 1}, {"mouthPress": 1}, {"mouthRollLower": 1}, {"mouthRollUpper": 1},
               {"mouthShrugLower": 1}, {"mouthUpperUp": 1}, {"mouthLowerDown": 1}, {"tongueOut": 1},
               {"mouthStretch": 1}, {"mouthFrown": 1}, {"jawOpen": 0.4, "mouthSmile": 1}]  # fmt: skip
-    save("mouths", [picture(shaped(weights), sheets.MOUTH, " + ".join(weights), 240) for weights in mouths], 8)
+    save("mouths", [picture(shaped(weights), sheets.MOUTH, " + ".join(weights) + f" level {level}", 240, level)
+                    for level, own in ((1, mouths), (0, mouths[:8])) for weights in own], 8)  # fmt: skip
 
 
 def main() -> None:

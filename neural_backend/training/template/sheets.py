@@ -26,7 +26,8 @@ _AMBIENT = 0.10
 _SUPERSAMPLE = 2
 #: Parts inside the head get ambient occlusion; casting it for the whole skin would only cost time.
 _CAVITIES = ("nostril", "mouth_bag", "gums_upper", "gums_lower", "teeth_upper", "teeth_lower", "tongue")
-_SKY_RAYS, _SKY_OFFSET = 12, 1e-3
+_SKY_RAYS, _SKY_OFFSET = 24, 1e-3
+_BOUNCE = 0.35  # light that other surfaces send into a cavity
 _IRIS, _PUPIL = 5.9e-3, 2.0e-3
 
 
@@ -81,7 +82,7 @@ def render(template: HeadTemplate, vertices: np.ndarray, view: View, size: int, 
         shade += strength * np.clip(normal @ towards, 0, 1)
     place = (bary[..., None] * corners).sum(1)
     inside = np.flatnonzero(np.isin(part[face], [PART_NAMES.index(name) for name in _CAVITIES]))
-    shade[inside] *= _open_sky(caster, place[inside], normal[inside])
+    shade[inside] *= _BOUNCE + (1 - _BOUNCE) * _open_sky(caster, place[inside], normal[inside])
     half = np.array([0.3, 0.4, 1.0]) / np.linalg.norm([0.3, 0.4, 1.0])
     image[seen] = colour * shade[:, None] + 0.10 * np.clip(normal @ half, 0, 1)[:, None] ** 40
     image = np.clip(image, 0, 1) ** (1 / 2.2)
