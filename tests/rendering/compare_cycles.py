@@ -175,8 +175,9 @@ def main() -> None:
                 f" {numbers['alpha']:7.4f} {middle - start:7.2f} {end - middle:8.1f}",
                 flush=True,
             )
-            strip += [encode(picture[..., :3] * numbers["exposure"]) for picture in (smooth, ours, reference)]
-        sheet = (torch.cat(strip, 1).numpy()[..., ::-1] * 255).round().astype(np.uint8)
+            row = [encode(picture[..., :3] * numbers["exposure"]) for picture in (smooth, ours, reference)]
+            strip.append(torch.cat(row, 1))
+        sheet = (torch.cat(strip, 0).numpy()[..., ::-1] * 255).round().astype(np.uint8)
         cv2.imwrite(str(options.out / f"cycles_{light_name}.png"), sheet)
 
 
