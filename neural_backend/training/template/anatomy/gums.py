@@ -86,14 +86,14 @@ def build_gums(upper: bool) -> Piece:
             smooth_neck[c] = (neck_y[c - 1] + neck_y[c + 1]) / 2
     papilla = np.where(joint, 1.0, 0.0)
     papilla[[-1]] = 0.0
-    scallop = {"incisor": 3.4, "canine": 3.0, "premolar": 2.2, "molar": 1.6}
+    scallop = {"incisor": 4.3, "canine": 3.9, "premolar": 3.0, "molar": 2.0}
     rise = np.array([scallop[c.kind] for c in crown])
     margin_y = smooth_neck - up * rise * papilla + up * 0.25 * (np.abs(inside) < 0.1)
     depth = np.array([c.depth for c in crown])
     smooth_depth = np.convolve(np.pad(depth, 3, mode="edge"), np.ones(7) / 7, "valid")
     envelope_out, envelope_in = smooth_depth * 0.46, smooth_depth * 0.46
-    margin_out = np.maximum(reach_out + 0.35, envelope_out * 0.56)
-    margin_in = np.maximum(reach_in + 0.35, envelope_in * 0.56)
+    margin_out = np.maximum(reach_out + 0.35, envelope_out * 0.70)
+    margin_in = np.maximum(reach_in + 0.35, envelope_in * 0.70)
     end = np.ones(len(length))
     end[-2:] = (0.9, 0.45)
     # Distances along the outward normal, measured from the neck's axis, and heights from the margin towards the root.

@@ -35,7 +35,7 @@ class Sweep:
         width = PchipInterpolator(chord, self.half_width)(at)
         height = PchipInterpolator(chord, self.half_height)(at)
         # The tip is round: the last part closes like an ellipse.
-        close = np.sqrt(np.maximum(1 - np.clip((at - 0.80) / 0.20, 0, 1) ** 2, 0))
+        close = np.sqrt(np.maximum(1 - np.clip((at - 0.87) / 0.13, 0, 1) ** 2, 0))
         width, height = width * close, height * np.maximum(close, 0.35)
         angle = 2 * np.pi * np.arange(AROUND) / AROUND - np.pi / 2  # from the middle of the underside
         cos, sin = np.cos(angle), np.sin(angle)
