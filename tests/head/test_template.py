@@ -170,3 +170,15 @@ def test_landmarks_lie_on_the_face_in_pairs(template):
     points = (template.vertices[template.landmarks68_triangle] * weights[..., None]).sum(1)
     for left, right in ((36, 45), (48, 54), (0, 16), (31, 35), (21, 22)):
         assert np.abs(points[left] * [-1, 1, 1] - points[right]).max() < 2.5e-3
+
+
+def test_random_neutral_heads_have_closed_lips(template):
+    """The midline vertices of the two lips on the contact loop go together in every identity."""
+    loop = template.levels[1].curves["mouth_08"]
+    middle = loop[np.abs(template.vertices[loop, 0]) < 1e-6]
+    assert len(middle) == 2
+    rng = np.random.default_rng(0)
+    apart = np.linalg.norm(template.vertices[middle[0]] - template.vertices[middle[1]])
+    for _ in range(20):
+        head = template.shape(rng.normal(size=len(template.identity)).astype(np.float32))
+        assert abs(np.linalg.norm(head[middle[0]] - head[middle[1]]) - apart) < 0.1e-3

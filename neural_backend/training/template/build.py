@@ -77,8 +77,9 @@ def skin_template(registered: Registered, mapping: dict[str, dict[str, float]]) 
     coarse, fine = registered.levels
     joints = registered.joints
     shapes = arkit_shapes(registered.modes.expression, mapping) * np.float32(_METRES)
-    points, shapes, eye = finish(
-        registered.levels, registered.points * _METRES, shapes, joints.positions[EYE_LEFT] * _METRES
+    identity = registered.modes.identity * np.float32(_METRES)
+    points, shapes, identity, eye = finish(
+        registered.levels, registered.points * _METRES, shapes, identity, joints.positions[EYE_LEFT] * _METRES
     )
     positions = joints.positions * _METRES
     positions[EYE_LEFT], positions[EYE_RIGHT] = eye, eye * [-1, 1, 1]
@@ -89,7 +90,7 @@ def skin_template(registered: Registered, mapping: dict[str, dict[str, float]]) 
         curves=(coarse.curves, fine.curves),
         mirror=fine.mirror,
         level_0_count=len(coarse.vertices),
-        identity=registered.modes.identity * np.float32(_METRES),
+        identity=identity,
         arkit=symmetrised_shapes(shapes, fine.mirror).astype(np.float32),
         joint_positions=positions,
         joint_identity=joints.identity * _METRES,

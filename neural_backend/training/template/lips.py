@@ -196,6 +196,31 @@ class LipContact:
         result[free] = displacement[free] - solver.solve(np.ascontiguousarray(bilaplacian[free][:, fixed] @ change))
         return result
 
+    def joined(self, rest: np.ndarray, modes: np.ndarray) -> np.ndarray:
+        """[K, V, 3] identity modes whose contact loops move together, so that every neutral head has closed lips.
+
+        At each place across the mouth both lips get the mean of what they did; the shape of the lips outside stays.
+        """
+        solver, free, fixed, coupling = self._closing
+        result = modes.copy()
+        pairs = []
+        for loop in _CONTACT_LOOPS:
+            ids = self.cut.curves[f"mouth_{loop:02d}"]
+            halves = []
+            for which in (_UPPER, _LOWER):
+                half = ids[np.isin(self._side[ids], (which, _CORNER))]
+                halves.append(half[np.argsort(rest[half, 0])])
+            pairs.append(halves)
+        for index, mode in enumerate(modes.astype(np.float64)):
+            change = np.zeros_like(mode)
+            for upper, lower in pairs:
+                for own, other in ((upper, lower), (lower, upper)):
+                    across = [np.interp(rest[own, 0], rest[other, 0], mode[other, axis]) for axis in range(3)]
+                    change[own] = 0.5 * (np.stack(across, 1) - mode[own])
+            change[free] = -solver.solve(np.ascontiguousarray(coupling @ change[fixed]))
+            result[index] = mode + change
+        return result
+
     def fit(self, points: np.ndarray, shapes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Rest shape [V, 3] and ARKit shapes [52, V, 3] whose lips touch but do not cross."""
         rest = self.resolved(self.closed(points, 0.5))
