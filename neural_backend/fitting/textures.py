@@ -37,6 +37,8 @@ GLARE_RESIDUAL = (0.40, 0.75)
 CLIPPED = 0.90  # linear: with two channels above this a pixel is (nearly) white
 FOLD_FADE = 0.75
 CREASE_SHARE = 0.35
+#: Standard deviation of skin's log luminance below 2.5 mm, an upper bound.
+SKIN_CONTRAST = 0.05
 CHROMA_LIMIT = 0.25
 
 
@@ -184,12 +186,37 @@ def unwrap(
     # Folds that the photo's expression makes would stay on the neutral face: their dark lines are taken back.
     folded = atlas.smooth(view.strain[:count])[:, None]
     # A crease is darker because it lies deep, not because its skin is: the normal map takes over part of it.
-    hairy = atlas.smooth(np.clip(prior.regions["brows"] + prior.regions["beard"] + prior.regions["lids"], 0, 1))[
-        :, None
-    ]
+    beard = prior.regions["beard"] * _bearded(atlas, prior, luminance[:, 0], weight)
+    hairy = atlas.smooth(np.clip(prior.regions["brows"] + beard + prior.regions["lids"], 0, 1))[:, None]
     deep = (1 - FOLD_FADE * folded) * (1 - CREASE_SHARE * (1 - hairy))
     limited = np.where(limited < 0, limited * deep, limited)
+    # Hard light and hard development draw wrinkles and pores deeper than any skin is coloured.
+    calm = _contrast(atlas, prior, limited[:, 0], weight, texel_mm)
+    gain = calm + (1 - calm) * hairy
+    limited, chroma = limited * gain, chroma * gain
     return limited + chroma, _feather(atlas, weight, texel_mm)
+
+
+def _bearded(atlas: SkinAtlas, prior: ReflectancePrior, luminance: np.ndarray, weight: np.ndarray) -> float:
+    """0 clean shaven .. 1 bearded: how much darker than the prior the beard's region is, compared with the cheeks."""
+    beard, cheeks = atlas.smooth(np.stack([prior.regions["beard"], prior.regions["cheeks"]], 1)).T
+    inside, outside = (weight > 0.5) & (beard > 0.8), (weight > 0.5) & (cheeks > 0.8) & (beard < 0.2)
+    if inside.sum() < 300 or outside.sum() < 300:
+        return 0.0
+    darker = float(np.median(luminance[inside]) - np.median(luminance[outside]))
+    return float(smoothstep(-0.10, -0.35, np.float32(darker)))
+
+
+def _contrast(
+    atlas: SkinAtlas, prior: ReflectancePrior, luminance: np.ndarray, weight: np.ndarray, texel_mm: float
+) -> float:
+    """What the residual must be multiplied by so that its small bands are no stronger than skin's (at most 1)."""
+    where = (weight > 0.7) & (atlas.smooth(np.clip(prior.regions["cheeks"] + prior.regions["forehead"], 0, 1)) > 0.5)
+    if where.sum() < 500:
+        return 1.0
+    image = atlas.padded(luminance)
+    fine = (image - cv2.GaussianBlur(image, (0, 0), 2.5 / texel_mm))[atlas.mask]
+    return float(np.clip(SKIN_CONTRAST / max(float(fine[where].std()), 1e-4), 0.4, 1.0))
 
 
 def _limits(atlas: SkinAtlas, prior: ReflectancePrior, side: int) -> np.ndarray:
