@@ -50,10 +50,10 @@ in `<split>/shard_NNNN.npz` (no pickle), arrays with one row per picture:
 - `exposure` [3]: linear radiance times this, sRGB-encoded, is the JPEG (before noise in the calibration split).
 - `details`: JSON with split, kind, subject, view, lighting, expression, environment, seeds, targets or identity, look.
 
-Proof heads are of two kinds, neither from our prior: `makehuman` (MakeHuman's own heads, whose mean has a nose that stands
-6 mm less far out than that of scanned people) and `sculpted` (how MakeHuman's heads differ from their mean, on our mean).
-Their seeds, skins and light probes are in no calibration picture. The pictures of one subject and view under 'soft' and
-'hard' light share camera, face and look.
+Proof heads are of two kinds, neither from our prior: `makehuman` (MakeHuman's own heads, whose mean has a nose that
+stands 6 mm less far out than that of scanned people) and `sculpted` (how MakeHuman's heads differ from their mean, on
+our mean). Their seeds, skins and light probes are in no calibration picture. The pictures of one subject and view under
+'soft' and 'hard' light share camera, face and look.
 
 Read it with `neural_backend.lightstage.known_heads.read_known_heads`.
 """
