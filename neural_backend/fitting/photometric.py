@@ -35,6 +35,7 @@ class PhotometricOptions:
     identity_weight: float = 1.0
     identity_limit: float = 0.7  # largest step per iteration, standard deviations
     correlated: float = 0.0  # landmarks' covariance, see landmark_residuals
+    slide: float = 0.0  # share of the image gradient in the derivatives: how far colour edges may move the head
     light_ridge: float = 4.0  # pulls the light's higher bands to zero, by the square of the band, over its mean squared
     traced: tuple[int, ...] = (0, 2)  # iterations that trace the shadows anew; empty: none
 
@@ -144,7 +145,7 @@ def _linearise(
 ) -> _System:
     """Residuals photo - model of the seen samples, per colour channel, and their derivatives."""
     seen, gain = view.seen, look.gain[index]
-    colour, slope = view.colour[seen] / gain, view.slope[seen] / gain
+    colour, slope = view.colour[seen] / gain, view.slope[seen] * (options.slide / gain)
     tint = albedo.at(look.albedo)[seen]  # [m, 3]
     normals, turns = samples.normal_derivatives(view.local, modes)  # [M, 3], [M, K + 52, 3]
     received = transfer.unshadowed(normals[seen])  # [m, B]

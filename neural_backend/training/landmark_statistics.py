@@ -9,7 +9,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 
 from ..fitting.parameters import view_angles
-from ..head.template import HeadTemplate
+from ..head.template import PART_NAMES, HeadTemplate
 
 YAW_NODES_DEGREES = (-50.0, -30.0, -12.0, 0.0, 12.0, 30.0, 50.0)
 KERNEL_DEGREES = 11.0  # samples count for a yaw node by a Gaussian of this width
@@ -101,8 +101,10 @@ def place_points(template: HeadTemplate, samples: Samples, count: int = 468) -> 
     import trimesh
 
     level = template.levels[1]
-    skin_faces = np.concatenate([level.faces_of("skin"), level.faces_of("skin") + len(level.quads)])
-    triangles = level.triangles[skin_faces]
+    # Mouth bag, sockets and nostrils stop rays too: through an opening they would meet the far side of the head.
+    known = (level.triangles < samples.vertices.shape[1]).all(1)
+    triangles = level.triangles[known]
+    bare = level.triangle_part[known] == PART_NAMES.index("skin")
     frontal = np.flatnonzero(np.abs(samples.yaw()) < np.radians(25))
     hits: list[list[np.ndarray]] = [[] for _ in range(count)]
     mean = template.vertices.astype(np.float64)
@@ -116,8 +118,10 @@ def place_points(template: HeadTemplate, samples: Samples, count: int = 468) -> 
         places, ray, face = mesh.ray.intersects_location(origin, rays, multiple_hits=False)
         _, barycentric = closest_on_triangles(places, samples.vertices[n][triangles[face]])
         on_mean = np.einsum("nk,nkd->nd", barycentric, mean[triangles[face]])
-        for point, place in zip(ray, on_mean, strict=True):
-            hits[point].append(place)
+        for point, place, good in zip(ray, on_mean, bare[face], strict=True):
+            if good:
+                hits[point].append(place)
+    triangles = triangles[bare]
     centres = mean[triangles].mean(1)
     tree = cKDTree(centres)
     out_triangle, out_barycentric = np.zeros((count, 3), np.int64), np.zeros((count, 3))
