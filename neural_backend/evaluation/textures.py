@@ -108,7 +108,7 @@ class TrueAlbedo:
     def of(self, head: KnownHead) -> np.ndarray:
         """[S, S, 3] linear; freckles, lipstick and stubble are left out."""
         skin = head.details["look"]["skin"]
-        picture = self.read(self.folder / Path(skin["texture"]).name)
+        picture = self.read(self.folder / f"{Path(skin['texture']).stem}.png")
         relative = self.sample(picture, self.sampler.makehuman_uv) / np.asarray(skin["reference"])
         colour = np.maximum(relative, 1e-3) ** skin["contrast"] * np.asarray(skin["tone"])
         return np.dstack([self.sampler.image(colour[:, channel]) for channel in range(3)])
