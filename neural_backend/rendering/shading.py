@@ -12,7 +12,14 @@ from torch import Tensor
 
 from ..geometry.normals import normalize
 from .light import SphericalHarmonicLight, sh_basis, sh_degree
-from .specular import PrefilteredEnvironment, prefiltered_sh, reflect, specular_albedo, specular_occlusion
+from .specular import (
+    PrefilteredEnvironment,
+    lobe_roughness,
+    prefiltered_sh,
+    reflect,
+    specular_albedo,
+    specular_occlusion,
+)
 from .subsurface import SurfaceDiffusion
 from .visibility import Transfer, analytic_transfer
 
@@ -88,12 +95,13 @@ def shade(
     cosine = (normals * view).sum(-1).clamp(1e-3, 1)
     share = specular_albedo(f0, roughness, cosine)  # [N, C]
     mirror = normalize(reflect(view, normals))
+    width = lobe_roughness(roughness, cosine)
     if isinstance(light, PrefilteredEnvironment):
-        incoming = light.sample(mirror, roughness)
+        incoming = light.sample(mirror, width)
     else:
-        incoming = prefiltered_sh(light.coefficients, mirror, roughness).clamp_min(0)
+        incoming = prefiltered_sh(light.coefficients, mirror, width).clamp_min(0)
     if visibility is not None:
-        incoming = incoming * specular_occlusion(visibility, mirror, roughness)[:, None]
+        incoming = incoming * specular_occlusion(visibility, mirror, width)[:, None]
     return albedo * irradiance * (1 - share) + share * incoming
 
 

@@ -98,6 +98,15 @@ def reflect(view: Tensor, normal: Tensor) -> Tensor:
     return 2 * (view * normal).sum(-1, keepdim=True) * normal - view
 
 
+def lobe_roughness(roughness: Tensor, cosine_view: Tensor) -> Tensor:
+    """[N] roughness of the round lobe that stands for the real one at an angle, from [N] roughness and [N] n.v.
+
+    Seen at an angle the lobe around the mirror direction keeps its width in the plane of reflection and shrinks by the
+    cosine across it; the round lobe has the geometric mean of the two, alpha sqrt(cosine).
+    """
+    return roughness * cosine_view.clamp_min(1e-3) ** 0.25
+
+
 def prefiltered_sh(coefficients: Tensor, directions: Tensor, roughness: Tensor) -> Tensor:
     """[B, 3] light seen through the lobe around unit directions [N, 3] -> [N, 3]; may be negative where it rings."""
     degree = sh_degree(coefficients.shape[0])
@@ -154,6 +163,7 @@ __all__ = [
     "PrefilteredEnvironment",
     "band_factors",
     "lobe_factors",
+    "lobe_roughness",
     "prefiltered_sh",
     "reflect",
     "specular_albedo",

@@ -17,6 +17,7 @@ from neural_backend.rendering.specular import (
     ENVIRONMENT_ROUGHNESS,
     PrefilteredEnvironment,
     lobe_factors,
+    lobe_roughness,
     prefiltered_sh,
     reflect,
     specular_albedo,
@@ -62,7 +63,7 @@ def environment():
 
 @pytest.mark.parametrize("roughness", [0.3, 0.5, 0.7])
 # A grazing lobe is longer than it is wide; the split makes it round. This is what that costs next to a bright window.
-@pytest.mark.parametrize(("cosine", "tolerance"), [(0.95, 0.16), (0.8, 0.16), (0.6, 0.26)])
+@pytest.mark.parametrize(("cosine", "tolerance"), [(0.95, 0.18), (0.8, 0.19), (0.6, 0.13)])
 def test_specular_against_brute_force(environment, roughness, cosine, tolerance):
     normal = np.array([0.2, 0.1, 0.97])
     normal /= np.linalg.norm(normal)
@@ -73,7 +74,7 @@ def test_specular_against_brute_force(environment, roughness, cosine, tolerance)
     n, v = torch.from_numpy(normal).float()[None], torch.from_numpy(view).float()[None]
     rough = torch.tensor([roughness])
     share = specular_albedo(torch.tensor([[0.04]]), rough, (n * v).sum(-1))
-    light = PrefilteredEnvironment.build(environment).sample(reflect(v, n), rough)
+    light = PrefilteredEnvironment.build(environment).sample(reflect(v, n), lobe_roughness(rough, (n * v).sum(-1)))
     result = (share * light)[0].numpy()
     assert np.abs(result - expected).max() < tolerance * expected.max(), (result, expected)
 
