@@ -220,3 +220,18 @@ def test_photos_must_belong_to_the_fit(lit):
     small = photo_from_linear(np.zeros((64, 64, 3), np.float32))
     with pytest.raises(ValueError, match="differ"):
         make_maps(shot.fit, [small], SIZE)
+
+
+def test_two_photos_see_more_than_one():
+    import dataclasses
+
+    light = directed_light((0.2, 0.4, 1.0), 3.0)
+    left, right = photograph(light, yaw=0.7), photograph(light, yaw=-0.7)
+    both = dataclasses.replace(left.fit, photos=left.fit.photos + right.fit.photos)
+    one = make_maps(left.fit, [left.photo], SIZE)
+    two = make_maps(both, [left.photo, right.photo], SIZE)
+    assert two.coverage["seen"] > one.coverage["seen"] + 0.1
+    mask = one.confidence > 0.9
+    change = np.log(two.diffuse[mask] / one.diffuse[mask])
+    # Two photos say more about the level of light, so the tone may move; the pattern may not.
+    assert np.abs(change.mean()) < 0.25 and np.abs(change - change.mean(0)).mean() < 0.05
