@@ -20,7 +20,7 @@ import numpy as np
 from ..fitting.fit import FitOptions, fit_photos
 from ..fitting.picture import CLAY, photo_materials, render_fit
 from ..fitting.result import FitResult
-from ..fitting.textures import make_maps
+from ..fitting.textures import make_maps, relit
 from ..head.anatomy_maps import make_maps as make_anatomy_maps
 from ..head.template import HeadTemplate
 from ..perception.face import FacePerception, choose_face
@@ -113,6 +113,7 @@ def evaluate(path: Path, quality: str, size: int, perception: FacePerception) ->
     photo = load_photo(path)
     fit = fit_photos([photo], FitOptions(quality=quality, device="cpu", seed=0), lambda *_: None)
     maps = make_maps(fit, [photo], size=size, progress=lambda *_: None, seed=0)
+    fit = relit(fit, maps)
     anatomy = make_anatomy_maps(maps.iris_colour, 0, 512)
     skin = {"diffuse": maps.diffuse, "specular": maps.specular, "roughness": maps.roughness, "normal": maps.normal}
     materials = photo_materials(skin, anatomy.get("eye_diffuse"), anatomy.get("mouth_diffuse"))

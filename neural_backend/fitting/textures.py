@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -52,6 +52,7 @@ class ReflectanceMaps:
     normal: np.ndarray  # [S, S, 3] float32 0..1, tangent space, OpenGL (+Y)
     confidence: np.ndarray  # [S, S] float32: 1 seen in a photo, 0.5 mirrored from the other side, 0 completed
     iris_colour: np.ndarray  # [3] linear albedo of the iris
+    lights: tuple[np.ndarray, ...]  # [B, 3] per photo: the light that goes with these maps, SH radiance
     coverage: dict[str, float]  # share of the face's texels that are seen, mirrored, completed
     report: dict[str, object] = field(default_factory=dict)
 
@@ -100,10 +101,19 @@ def make_maps(
     completed = complete(atlas, residuals, weights, middle_mm)
     progress(STAGE, 0.75, "detail")
     maps = _assemble(template, prior, atlas, fit, completed, base, face, texel_mm, middle_mm, views, seed)
-    colour = iris_colour(photos, fit.photos, [shading.light for shading in delit.shadings])
-    maps = ReflectanceMaps(**{**maps, "iris_colour": colour, "report": _report(delit, prior)})
+    lights = tuple(shading.light for shading in delit.shadings)
+    colour = iris_colour(photos, fit.photos, list(lights))
+    maps = ReflectanceMaps(**{**maps, "iris_colour": colour, "lights": lights, "report": _report(delit, prior)})
     progress(STAGE, 1.0)
     return maps
+
+
+def relit(fit: FitResult, maps: ReflectanceMaps) -> FitResult:
+    """The fit with the light that was found together with the maps, so that rendering them gives the photos back."""
+    photos = tuple(
+        replace(photo, light=light, exposure=1.0) for photo, light in zip(fit.photos, maps.lights, strict=True)
+    )
+    return replace(fit, photos=photos)
 
 
 def look(

@@ -102,7 +102,7 @@ def run(request: FitRequest, progress: Progress = silent) -> FitOutcome:
     """
     # Imported here: `mien --help` and a wrong option should not wait two seconds for torch.
     from ..fitting.fit import FitOptions, fit_photos
-    from ..fitting.textures import make_maps
+    from ..fitting.textures import make_maps, relit
     from ..head.anatomy_maps import make_maps as make_anatomy_maps
     from ..perception.image import load_photo
     from ..rendering.device import choose_device
@@ -124,6 +124,7 @@ def run(request: FitRequest, progress: Progress = silent) -> FitOutcome:
     clock.lap("fit")
 
     maps = make_maps(fit, photos, size=size, progress=progress, seed=request.seed)
+    fit = relit(fit, maps)
     clock.lap("textures")
 
     progress("write", 0.0)
