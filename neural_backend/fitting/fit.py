@@ -21,6 +21,7 @@ from ..perception.skin import skin_weight
 from ..tasks.progress import Progress, silent
 from .albedo import AlbedoBasis, albedo_basis
 from .landmarks import LandmarkCalibration
+from .lid_rest import rest_lids
 from .linear_points import project
 from .map_initialisation import Evidence, MapOptions, Observation, fit_landmarks
 from .parameters import HeadState
@@ -150,7 +151,7 @@ def fit_faces(
     report["fit_seconds"] = round(time.perf_counter() - started, 2)
     progress("fit", 1.0)
     colours = models.reflectance.vertex_log_albedo_modes.shape[0]
-    return FitResult(
+    fit = FitResult(
         identity=head.identity.copy(),
         vertices=person.vertices,
         arkit=person.arkit,
@@ -168,6 +169,7 @@ def fit_faces(
         ),
         report=report,
     )
+    return rest_lids(fit)
 
 
 def _light_of(look: Appearance, index: int, transfer: SkinTransfer) -> np.ndarray:

@@ -163,12 +163,12 @@ def _iris(colour: np.ndarray, rng: np.random.Generator, radius: np.ndarray, turn
 
 def _sclera(rng: np.random.Generator, x: np.ndarray, y: np.ndarray, radius: np.ndarray, size: int) -> np.ndarray:
     """[S, S, 3] off-white, yellower and pinker towards both corners, with a few thin vessels."""
-    base = np.broadcast_to(np.float32([0.66, 0.615, 0.575]), (size, size, 3))
+    base = np.broadcast_to(np.float32([0.52, 0.48, 0.45]), (size, size, 3))
     distance = np.hypot(x, y)
     sideways = np.abs(x) / np.maximum(distance, 1e-6)
     reach = _smooth(0.27, 0.40, distance)
-    base = _mix(base, (0.60, 0.40, 0.345), 0.75 * reach * (0.25 + 0.75 * sideways**2))
-    base = _mix(base, (0.55, 0.55, 0.56), 0.5 * (1 - _smooth(0.98, 1.22, radius)))  # grey where the cornea begins
+    base = _mix(base, (0.48, 0.31, 0.265), 0.75 * reach * (0.25 + 0.75 * sideways**2))
+    base = _mix(base, (0.45, 0.45, 0.46), 0.5 * (1 - _smooth(0.98, 1.22, radius)))  # grey where the cornea begins
     cloud = _noise(rng, (size, size), (size * 0.02,) * 2)
     base = base * (1 + 0.02 * cloud[..., None])
     scale = 4
