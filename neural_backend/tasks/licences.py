@@ -10,18 +10,16 @@ LEDGER = WEIGHTS_FOLDER / "LICENSES.md"
 
 
 def package_licences() -> tuple[dict[str, str], ...]:
-    """One entry per `## ` section of weights/LICENSES.md: what, licence, notice."""
+    """One entry per `## ` section of weights/LICENSES.md: what, licence, notice, each in full.
+
+    Raises:
+        ValueError: a section of the ledger names no licence or no notice.
+    """
     entries = []
     for section in re.split(r"^## ", LEDGER.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
         title, _, body = section.partition("\n")
-        licence = re.search(r"^- \*\*Licence\*\*: (.+)$", body, flags=re.MULTILINE)
-        notice = re.search(r"^- \*\*Notice\*\*: (.+)$", body, flags=re.MULTILINE)
         entries.append(
-            {
-                "what": title.strip(),
-                "licence": licence.group(1).strip() if licence else "see weights/LICENSES.md",
-                "notice": notice.group(1).strip() if notice else "",
-            }
+            {"what": title.strip(), "licence": _entry(title, body, "Licence"), "notice": _entry(title, body, "Notice")}
         )
     entries.append(
         {
@@ -31,3 +29,11 @@ def package_licences() -> tuple[dict[str, str], ...]:
         }
     )
     return tuple(entries)
+
+
+def _entry(title: str, body: str, name: str) -> str:
+    """The text after `- **name**:` up to the next entry; notices run over several lines."""
+    found = re.search(rf"^- \*\*{name}\*\*: (.+?)(?=^- \*\*|\Z)", body, flags=re.MULTILINE | re.DOTALL)
+    if found is None:
+        raise ValueError(f"{LEDGER.name}: the section '{title.strip()}' has no {name}.")
+    return " ".join(found.group(1).split())
