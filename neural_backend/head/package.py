@@ -238,16 +238,19 @@ def _write_image(path: Path, image: np.ndarray | bytes) -> None:
 
 
 def _replace_folder(new: Path, target: Path) -> None:
-    """Put `new` at `target`. An old target steps aside first and comes back if the rename fails."""
+    """Put `new` at `target`. An old target steps aside first and comes back if the rename fails or is interrupted."""
     if not target.exists():
         os.rename(new, target)
         return
-    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", suffix=".old", dir=target.parent)) / "head"
-    os.rename(target, aside)
+    holder = Path(tempfile.mkdtemp(prefix=f".{target.name}-", suffix=".old", dir=target.parent))
+    aside = holder / "head"
     try:
+        os.rename(target, aside)
         os.rename(new, target)
-    except OSError:
-        os.rename(aside, target)
+    except BaseException:
+        if aside.exists() and not target.exists():
+            os.rename(aside, target)
         raise
     finally:
-        shutil.rmtree(aside.parent, ignore_errors=True)
+        if target.exists():  # otherwise what stands aside is the only copy
+            shutil.rmtree(holder, ignore_errors=True)

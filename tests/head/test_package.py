@@ -102,6 +102,22 @@ def test_failure_midway_leaves_the_old_head_whole(tmp_path, monkeypatch):
     assert HeadPackage.read(path).report == {"reprojection_px": 1.5} and not leftovers(tmp_path)
 
 
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), KeyboardInterrupt()])
+def test_failing_to_take_the_old_head_s_place_brings_it_back(tmp_path, monkeypatch, error):
+    path = small_package().write(tmp_path, IMAGES)
+    rename = os.rename
+
+    def fail_for_the_new_one(source, target):
+        if str(source).endswith(".writing"):
+            raise error
+        rename(source, target)
+
+    monkeypatch.setattr(package_module.os, "rename", fail_for_the_new_one)
+    with pytest.raises((PackageError, KeyboardInterrupt)):
+        replace(small_package(), report={"try": 2}).write(tmp_path, IMAGES)
+    assert HeadPackage.read(path).report == {"reprojection_px": 1.5} and not leftovers(tmp_path)
+
+
 def test_interrupt_midway_leaves_nothing(tmp_path, monkeypatch):
     def interrupt(*_args, **_kwargs):
         raise KeyboardInterrupt
