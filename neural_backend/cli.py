@@ -1,4 +1,4 @@
-"""The command line: `mien fit PHOTO... -o OUT`. One of the two doors to the tasks; the Blender process is the other.
+"""The command line: `mien fit PHOTO... -o OUT`, today the only door to the tasks.
 
 Exit codes: 0 done; 2 the command line is wrong; 3 a photo cannot be used; 4 the output cannot be written; 5 the fit
 failed; 6 Blender's files could not be made (the head package is there); 70 a bug of ours; 130 stopped by Ctrl-C.
@@ -73,7 +73,7 @@ def make_blender_files(package: Path, output: Path, progress: BarProgress, wante
     """Run Blender's half in a process of its own and return the files it wrote.
 
     Raises:
-        MienError: Blender failed; its log is kept beside the head and named in the sentence.
+        MienError: Blender failed; the sentence says why, and its log is kept beside the head.
     """
     command = [sys.executable, str(BLENDER_SCRIPT), str(package), "--out", str(output)]
     command += [f"--{kind}" for kind in wanted]
@@ -81,13 +81,15 @@ def make_blender_files(package: Path, output: Path, progress: BarProgress, wante
     with tempfile.TemporaryFile("w+") as log:
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process:
             try:
-                written = []
+                written, reason = [], ""
                 for line in process.stdout:
                     message = _json_line(line)
                     if message is None:
                         log.write(line)
                     elif "written" in message:
                         written.append(Path(message["written"]))
+                    elif "error" in message:
+                        reason = f": {str(message['error']).rstrip('.')}"
                     else:
                         progress("blender", float(message.get("done", 0.0)), str(message.get("text", "")))
                 code = process.wait()
@@ -101,7 +103,8 @@ def make_blender_files(package: Path, output: Path, progress: BarProgress, wante
             log.seek(0)
             log_path.write_text(log.read(), encoding="utf-8")
             raise MienError(
-                "blender_failed", f"Blender could not make its files from {package.name}; {log_path} tells why."
+                "blender_failed",
+                f"Blender could not make its files from {package.name}{reason}; its log is {log_path}.",
             )
     return written
 

@@ -1,4 +1,4 @@
-"""How a long task tells where it is: a plain callable, given by the command line, the server or a test."""
+"""How a long task tells where it is: a plain callable, given by the command line or a test."""
 
 from __future__ import annotations
 
