@@ -160,23 +160,22 @@ def _exposure(rendered: np.ndarray, picture: np.ndarray, mask: np.ndarray) -> fl
     return float(np.clip(wanted / max(found, 1e-6), 0.1, 10.0))
 
 
-def _square_round(pixels: np.ndarray) -> tuple[float, float, float]:
-    """(left, top, size) of a square round the head's [V, 2] pixels."""
+def _square_round(pixels: np.ndarray) -> tuple[int, int, int]:
+    """(left, top, size) of a square round the head's [V, 2] pixels, on whole pixels: crop and camera use the same."""
     low, high = pixels.min(0), pixels.max(0)
-    size = float((high - low).max()) * _CROP
+    size = max(round(float((high - low).max()) * _CROP), 1)
     left, top = (low + high) / 2 - size / 2
-    return float(left), float(top), size
+    return round(float(left)), round(float(top)), size
 
 
-def _crop(picture: np.ndarray, left: float, top: float, size: float, tile: int) -> np.ndarray:
+def _crop(picture: np.ndarray, left: int, top: int, size: int, tile: int) -> np.ndarray:
     """[tile, tile, 3] of a square that may reach out of the picture, where it is dark grey."""
-    first_x, first_y, count = round(left), round(top), max(round(size), 1)
-    square = np.full((count, count, 3), 0.12, np.float32)
+    square = np.full((size, size, 3), 0.12, np.float32)
     height, width = picture.shape[:2]
-    x0, y0 = max(first_x, 0), max(first_y, 0)
-    x1, y1 = min(first_x + count, width), min(first_y + count, height)
+    x0, y0 = max(left, 0), max(top, 0)
+    x1, y1 = min(left + size, width), min(top + size, height)
     if x1 > x0 and y1 > y0:
-        square[y0 - first_y : y1 - first_y, x0 - first_x : x1 - first_x] = picture[y0:y1, x0:x1]
+        square[y0 - top : y1 - top, x0 - left : x1 - left] = picture[y0:y1, x0:x1]
     return resize(square, tile, tile)
 
 

@@ -40,7 +40,7 @@ def iris_colour(
             cv2.circle(mask, centre, int(round(0.85 * radius)), 1, -1)
             cv2.circle(mask, centre, int(round(0.42 * radius)), 0, -1)
             opening = np.zeros_like(mask)
-            cv2.fillPoly(opening, [np.round(fit.landmarks[list(outline), :2]).astype(np.int32)], 1)
+            cv2.fillPoly(opening, [np.round(fit.landmarks[list(outline), :2] - 0.5).astype(np.int32)], 1)
             pixels = photo.linear[(mask & cv2.erode(opening, np.ones((3, 3), np.uint8))) > 0]
             if len(pixels) < 8:
                 continue

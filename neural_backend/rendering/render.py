@@ -96,7 +96,7 @@ def render_head(
         transfer = compute_transfer(vertices, triangles, normals, degree=degree, bounces=bounces)
     if transfer is not None:
         degree = transfer.degree
-    coefficients = _windowed(light, degree)
+    coefficients = _windowed(light, degree).to(device)
     if bounce_albedo is None:
         bounce_albedo = materials[0].diffuse.detach().reshape(-1, 3).mean(0)
     if isinstance(light, EnvironmentLight):
