@@ -23,7 +23,7 @@ help:
 	@echo "make demo   set up, fit the portraits in examples/, write heads and pictures to $(OUT)/"
 	@echo "make test   set up, run all tests"
 	@echo "make extension  build dist/mien-*.zip for Blender's Install from Disk"
-	@echo "make bench  print the tables of time, memory and accuracy"
+	@echo "make bench  print the table of time and memory"
 	@echo "make lint   ruff"
 
 setup: $(READY)

@@ -19,11 +19,6 @@ def enable_nodes(data: bpy.types.ID) -> None:
         data.use_nodes = True
 
 
-def eevee_engine() -> str:
-    """4.2 to 4.5 carried the new EEVEE under a second name, because the old one still held the first."""
-    return "BLENDER_EEVEE" if is_at_least(5, 0) else "BLENDER_EEVEE_NEXT"
-
-
 def set_file_format(settings: bpy.types.ImageFormatSettings, file_format: str) -> None:
     """Choose a still-image format; 5.0 put a media type in front of it."""
     if hasattr(settings, "media_type"):

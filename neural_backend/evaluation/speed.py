@@ -43,12 +43,14 @@ def one_megapixel(photo: Path, folder: Path) -> Path:
 def run_measured(command: list[str]) -> tuple[float, float, str]:
     """(wall seconds, peak memory in GB, stdout) of a command that must succeed."""
     started = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    output, errors = process.stdout.read(), process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)  # the finished child's own peak, which subprocess does not tell
-    seconds = time.perf_counter() - started
-    if status:
-        raise RuntimeError(f"{' '.join(command[:6])} failed: {errors[-800:]}")
+    with tempfile.TemporaryFile("w+") as errors:  # a file never fills up, as a second pipe would
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+        output = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)  # the finished child's own peak, which subprocess does not tell
+        seconds = time.perf_counter() - started
+        if status:
+            errors.seek(0)
+            raise RuntimeError(f"{' '.join(command[:6])} failed: {errors.read()[-800:]}")
     return seconds, usage.ru_maxrss / 1e6, output
 
 

@@ -12,11 +12,6 @@ from torch import Tensor
 TINY = 1e-24
 
 
-def face_normals(vertices: Tensor, triangles: Tensor) -> Tensor:
-    """[..., V, 3] vertices, [F, 3] int64 triangles -> [..., F, 3] unit normals (counter-clockwise is outside)."""
-    return normalize(_face_cross(vertices, triangles))
-
-
 def vertex_normals(
     vertices: Tensor,  # [..., V, 3]
     triangles: Tensor,  # [F, 3] int64

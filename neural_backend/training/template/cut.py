@@ -31,7 +31,6 @@ _EAR = (
 _UPPER_LIP, _LOWER_LIP = 5342, 491
 
 MOUTH_INNER_EDGE = "mouth_10"  # last skin loop; the bag begins inside it
-MOUTH_CONTACT = "mouth_08"
 LID_REAR_EDGE = 12  # last skin loop of the lids; the socket begins inside it
 
 SKIN, MOUTH_BAG, SOCKET_LEFT, SOCKET_RIGHT, NOSTRIL = range(5)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-TEETH_PER_SIDE = 7
 #: Where the mouth's frame begins: every depth below is measured from here (the middle between the first incisors).
 _UPPER_ARCH = np.array(
     [[4.3, 105.6], [10.9, 102.3], [16.0, 96.5], [19.3, 89.3], [21.8, 82.3], [24.0, 74.0], [25.6, 65.0]]

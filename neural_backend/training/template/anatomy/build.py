@@ -28,7 +28,6 @@ from .tongue import Sweep, build_tongue, protruding
 
 #: Parts that the lower jaw carries.
 JAW_PARTS = ("teeth_lower", "gums_lower", "tongue")
-MOUTH_PARTS = ("teeth_upper", "teeth_lower", "gums_upper", "gums_lower", "tongue")
 # Loops of the mouth whose motion teeth and gums follow, and their weight: mostly the inside of the lips.
 _LOWER_EDGE = np.array([[0.0, -0.0342, 0.1031]])  # between the lower incisors
 _MOUTH_LOOPS = {5: 0.5, 7: 1.0, 9: 1.0, 10: 1.0, 11: 1.0, 12: 1.0, 13: 0.5, 15: 0.3}
