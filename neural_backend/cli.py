@@ -131,13 +131,20 @@ def build_parser() -> argparse.ArgumentParser:
     fit.add_argument("--quality", choices=("draft", "standard", "high"), default="standard")
     fit.add_argument("--maps", type=int, choices=(1024, 2048, 4096), help="texels across (default by quality)")
     fit.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    fit.add_argument("--seed", type=int, default=0, help="same photos, options and seed: same head")
+    fit.add_argument("--seed", type=_seed, default=0, help="same photos, options and seed: same head")
     fit.add_argument("--no-photos", action="store_true", help="leave the photos out of the head package")
     fit.add_argument("--no-blender", action="store_true", help="write the head package only")
     fit.add_argument(
         "--only", nargs="+", choices=BLENDER_FILES, default=list(BLENDER_FILES), help="which of Blender's files"
     )
     return parser
+
+
+def _seed(word: str) -> int:
+    seed = int(word)
+    if seed < 0:  # numpy's generators take none
+        raise argparse.ArgumentTypeError("must not be negative")
+    return seed
 
 
 def run_fit(arguments: argparse.Namespace) -> int:

@@ -154,6 +154,7 @@ def test_output_below_a_file(capsys, tmp_path):
         ["fit", "a.png", "-o", "x", "--maps", "1000"],
         ["fit", "a.png", "-o", "x", "--device", "tpu"],
         ["fit", "a.png", "-o", "x", "--seed", "many"],
+        ["fit", "a.png", "-o", "x", "--seed", "-1"],
         ["draw", "a.png"],
     ],
 )
