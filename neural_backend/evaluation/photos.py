@@ -2,8 +2,9 @@
 
 For every photo: mean absolute error (0..255, sRGB) and structural similarity over the face, and the distance between
 the identity embeddings of photo and render (below 0.6: the same person, by the embedding's own authors). The embedding
-is never part of a loss. Baselines in the same run: the mean head with the prior's mean skin under the same camera and
-light. Also rendered away from the photo: neutral in three-quarter view under another light.
+is never part of a loss. Baseline in the same run: the mean head in one even colour, the median of the fitted skin, with
+the same camera, expression and light. Also rendered away from the photo: neutral in three-quarter view under another
+light.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from ..head.template import HeadTemplate
 from ..perception.face import FacePerception, choose_face
 from ..perception.identity import embed
 from ..perception.image import linear_to_srgb, load_photo, photo_from_linear
+from ..perception.landmarks import FACE_OVAL
+from ..perception.regions import fill
 from ..protocol.errors import MienError
 from ..rendering.camera import Camera
 from ..rendering.light import sh_count
@@ -33,18 +36,10 @@ from ..rendering.light import sh_count
 SAME_PERSON = 0.6
 GREY = 0.21  # linear, behind every render
 
-#: The oval of the face in MediaPipe's numbering: what is compared.
-FACE_OVAL = (
-    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149, 150,
-    136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
-)  # fmt: skip
-
 
 def face_region(landmarks: np.ndarray, height: int, width: int) -> np.ndarray:
     """[H, W] bool: inside the face oval."""
-    mask = np.zeros((height, width), np.uint8)
-    cv2.fillPoly(mask, [np.round(landmarks[list(FACE_OVAL), :2]).astype(np.int32)], 1)
-    return mask > 0
+    return fill([landmarks[FACE_OVAL, :2]], height, width) > 0.5
 
 
 def structural_similarity(first: np.ndarray, second: np.ndarray, region: np.ndarray) -> float:
