@@ -7,12 +7,15 @@ from functools import cache
 import numpy as np
 import torch
 
+from ..geometry.normals import vertex_normals
 from ..head.template import HeadTemplate
 from ..rendering.camera import Camera
-from ..rendering.light import SphericalHarmonicLight
+from ..rendering.light import SphericalHarmonicLight, sh_degree
 from ..rendering.render import Material, material_ids, render_head
+from ..rendering.visibility import compute_transfer
 from .result import FitResult, PhotoFit
 
+RAYS = 64  # per vertex and hemisphere: enough for light this smooth
 CLAY = Material.uniform((0.45, 0.45, 0.45), specular=0.0)
 
 
@@ -71,8 +74,12 @@ def render_fit(
     weights = photo_fit.expression if expression is None else expression
     vertices = fit.vertices + np.tensordot(np.asarray(weights, np.float32), fit.arkit, 1)
     coefficients = (photo_fit.light if light is None else light) * photo_fit.exposure
+    posed = torch.from_numpy(np.ascontiguousarray(vertices, dtype=np.float32))
+    degree = sh_degree(len(coefficients))
+    # As in de-lighting, shadows without interreflection: the light was found that way.
+    transfer = compute_transfer(posed, triangles, vertex_normals(posed, triangles), degree=degree, rays=RAYS)
     image = render_head(
-        torch.from_numpy(np.ascontiguousarray(vertices, dtype=np.float32)),
+        posed,
         triangles,
         uv,
         triangle_uv,
@@ -80,6 +87,7 @@ def render_fit(
         camera or photo_fit.camera,
         SphericalHarmonicLight(torch.from_numpy(np.asarray(coefficients, np.float32))),
         triangle_material=None if isinstance(materials, Material) else which,
+        transfer=transfer,
         supersample=supersample,
     )
     return image.detach().numpy()
