@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
+from ..protocol.errors import MienError
+
 
 def bounded_step(
     hessian: np.ndarray,  # [N, N] positive definite
@@ -18,7 +20,7 @@ def bounded_step(
     Variables that leave the box are held at its face; held ones whose gradient points inside are let go again.
 
     Raises:
-        ValueError: the normal equations are not positive definite (a residual is not a number).
+        MienError: the normal equations are not positive definite (a residual is not a number).
     """
     step = np.zeros(len(gradient))
     held = np.zeros(len(gradient), bool)
@@ -28,7 +30,8 @@ def bounded_step(
         try:
             step[free] = cho_solve(cho_factor(hessian[np.ix_(free, free)], lower=True), right)
         except (LinAlgError, ValueError) as error:
-            raise ValueError("The fit has no solution: the photo's measurements are not finite.") from error
+            sentence = "The fit has no solution, as the photo's measurements are not finite: choose another photo."
+            raise MienError("fit_failed", sentence) from error
         outside = free & ((step < lower) | (step > upper))
         step = np.clip(step, lower, upper)
         slope = gradient - hessian @ step  # positive: would go up

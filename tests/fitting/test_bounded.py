@@ -5,6 +5,7 @@ import pytest
 from scipy.optimize import minimize
 
 from neural_backend.fitting.bounded import bounded_step
+from neural_backend.protocol.errors import MienError
 
 
 def problem(seed: int, size: int = 12):
@@ -36,5 +37,6 @@ def test_unbounded_is_the_plain_solution():
 def test_not_a_number_is_refused_in_a_sentence():
     hessian, gradient = problem(1)
     hessian[0, 0] = np.nan
-    with pytest.raises(ValueError, match="not finite"):
+    with pytest.raises(MienError, match="not finite") as caught:
         bounded_step(hessian, gradient, np.full(12, -1.0), np.full(12, 1.0))
+    assert caught.value.code == "fit_failed"
