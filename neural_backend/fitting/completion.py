@@ -20,9 +20,11 @@ from .unwrap import SkinAtlas, smoothstep
 #: Blur widths (standard deviation, millimetres) between the residual's bands, fine to coarse.
 BAND_MM = (1.2, 2.5, 5.0, 10.0, 20.0)
 #: What is kept of each band (one more than BAND_MM): luminance where both sides agree, where they disagree, and chroma.
-KEEP_EVEN = (1.0, 1.0, 0.90, 0.65, 0.35, 0.15)
-KEEP_ODD = (1.0, 1.0, 0.75, 0.35, 0.10, 0.0)
-KEEP_CHROMA = (0.5, 0.6, 0.6, 0.5, 0.3, 0.2)
+KEEP_EVEN = (1.0, 1.0, 0.95, 0.80, 0.50, 0.20)
+KEEP_ODD = (1.0, 1.0, 0.90, 0.50, 0.15, 0.0)
+KEEP_CHROMA = (0.7, 0.8, 0.8, 0.65, 0.4, 0.25)
+#: What is kept, at least, of the three middle bands where the person's own colour counts: lips and brows.
+KEEP_OWN = 0.85
 #: Exponent of the photos' weights per band: detail comes from the best photo, colour from all.
 BLEND_POWER = (8, 6, 4, 2, 1, 1)
 LUMINANCE = np.array([0.3, 0.5, 0.2], np.float32)  # of log colour
@@ -82,8 +84,9 @@ def complete(
     residuals: Sequence[np.ndarray],  # per photo [N, 3] log residual to the prior
     weights: Sequence[np.ndarray],  # per photo [N] 0..1
     texel_mm: float,
+    own: np.ndarray | None = None,  # [N] 0..1: lips, brows
 ) -> Completed:
-    """Blend photos, shrink what light may have left, mirror."""
+    """Blend photos, shrink what light may have left (less where `own`), mirror."""
     size = atlas.size
     split = [
         bands(atlas.padded(residual), atlas.image(weight), texel_mm)
@@ -94,6 +97,7 @@ def complete(
         hidden *= 1 - atlas.image(weight)
     seen = 1 - hidden
     residual = np.zeros((size, size, 3), np.float32)
+    share = 0.0 if own is None else atlas.image(own)
     for k in range(len(BAND_MM) + 1):
         band = _blend([photo[k] for photo in split], BLEND_POWER[k])
         values, known = band.values, band.known
@@ -105,8 +109,12 @@ def complete(
         luminance = values @ LUMINANCE
         chroma = values - luminance[..., None]
         odd = (luminance - luminance[:, ::-1]) / 2 * np.minimum(known, known[:, ::-1])
-        luminance = KEEP_EVEN[k] * (luminance - odd) + KEEP_ODD[k] * odd
-        kept = (luminance[..., None] + KEEP_CHROMA[k] * chroma) * known[..., None]
+        even, one_sided, colour = (
+            keep[k] + share * max(KEEP_OWN - keep[k], 0) if k < len(BAND_MM) else keep[k]
+            for keep in (KEEP_EVEN, KEEP_ODD, KEEP_CHROMA)
+        )
+        luminance = even * (luminance - odd) + one_sided * odd
+        kept = (luminance[..., None] + np.asarray(colour)[..., None] * chroma) * known[..., None]
         residual += kept + kept[:, ::-1] * (1 - known[..., None])
     mirrored = seen[:, ::-1] * (1 - seen)
     return Completed(residual[atlas.mask], seen[atlas.mask], mirrored[atlas.mask])

@@ -25,7 +25,7 @@ BASE_PORE_DEPTH_MM = 0.030
 PORE_SPACING_MM = 0.75
 LIP_GROOVE_MM = 0.05
 #: Height in millimetres per unit of log luminance: what is darker than its surroundings lies deeper.
-WRINKLE_MM = 0.22
+WRINKLE_MM = 0.55
 
 
 def blend_regions(

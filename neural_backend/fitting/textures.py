@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
+from scipy.spatial import cKDTree
 
 from ..geometry.normals import vertex_normals_numpy
 from ..head.template import PART_NAMES, HeadTemplate
@@ -25,21 +26,37 @@ from .unwrap import SkinAtlas, View, sample_colour, sample_photo, smoothstep
 STAGE = "textures"
 CLEAR_PARTS = ("lashes", "tear_line", "cornea_left", "cornea_right")
 #: How far the residual may leave the prior (log) by region: (darker, lighter). Elsewhere LIMIT holds.
-LIMIT = (-0.60, 0.35)
+LIMIT = (-0.95, 0.45)
 REGION_LIMIT = {
-    "brows": (-2.2, 0.45), "beard": (-1.8, 0.45), "lips": (-0.45, 0.35), "lids": (-0.55, 0.25),
+    "brows": (-2.2, 0.45), "beard": (-1.8, 0.45), "lips": (-0.70, 0.50), "lids": (-0.70, 0.30),
     "nostril_rim": (-0.30, 0.20), "ears": (-0.35, 0.30), "scalp": (-0.25, 0.25), "neck": (-0.15, 0.15),
-    "mouth_corners": (-0.22, 0.20),
+    "mouth_corners": (-0.40, 0.25),
 }  # fmt: skip
 #: Darker than the prior by this much over several millimetres is hair or a cast shadow, not skin (log, from .. to).
 HAIR_RESIDUAL = (-0.45, -0.80)
+FOLD_RESIDUAL = (-0.70, -1.10)
 GLARE_RESIDUAL = (0.40, 0.75)
 CLIPPED = 0.90  # linear: with two channels above this a pixel is (nearly) white
-FOLD_FADE = 0.75
-CREASE_SHARE = 0.35
-#: Standard deviation of skin's log luminance below 2.5 mm, an upper bound.
-SKIN_CONTRAST = 0.05
-CHROMA_LIMIT = 0.25
+#: Share of a fold's dark line that is taken back where the photo's expression strains the skin most.
+FOLD_FADE = 0.5
+#: Share of a crease's darkness (below CREASE_MM) that the normal map takes over from the diffuse map.
+CREASE_SHARE = 0.15
+CREASE_MM = 2.5
+#: Standard deviation of skin's log luminance below 2.5 mm, an upper bound (old skin in hard light), and what is kept
+#: at least of a photo beyond it.
+SKIN_CONTRAST = 0.11
+CONTRAST_FLOOR = 0.6
+CHROMA_LIMIT = 0.35
+LIP_CHROMA_LIMIT = 0.6
+#: Frames of glasses: within these distances of the eyes (millimetres, sure .. not at all) ...
+FRAME_MM = (30.0, 45.0)
+#: ... darker than skin around them (log) while their hue is greyer than skin (log red minus log blue, residual).
+FRAME_DARK = (-0.10, -0.30)
+FRAME_GREY = (-0.06, -0.20)
+#: Brow hair may be this much darker (log) than the hair of the person's inner brow; beyond that it is a frame.
+BROW_SPREAD = (0.30, 0.60)
+#: Half the width (standard deviation, millimetres) of the band about the hairline where the prior is bridged.
+HAIRLINE_MM = 14.0
 
 
 @dataclass(frozen=True)
@@ -98,7 +115,8 @@ def make_maps(
         residuals.append(residual)
         weights.append(weight)
         progress(STAGE, 0.4 + 0.2 * (k + 1) / len(photos), "unwrap")
-    completed = complete(atlas, residuals, weights, middle_mm)
+    own = atlas.smooth(np.clip(prior.regions["lips"] + prior.regions["brows"], 0, 1))
+    completed = complete(atlas, residuals, weights, middle_mm, own)
     progress(STAGE, 0.75, "detail")
     maps = _assemble(template, prior, atlas, fit, completed, base, face, texel_mm, middle_mm, views, seed)
     lights = tuple(shading.light for shading in delit.shadings)
@@ -153,9 +171,39 @@ def look(
 
 def base_log_albedo(template: HeadTemplate, prior: ReflectancePrior, atlas: SkinAtlas, delit: Delit) -> np.ndarray:
     """[N, 3] what the prior says about this person, texel by texel: posterior mean and mean small-scale features."""
-    smooth = atlas.smooth(prior.log_albedo(delit.albedo))
+    smooth = _bridge_hairline(atlas, prior, prior.log_albedo(delit.albedo))
     feature = atlas.resized(prior.feature_map(template))
     return smooth + feature[:, None]
+
+
+def _bridge_hairline(atlas: SkinAtlas, prior: ReflectancePrior, log_albedo: np.ndarray) -> np.ndarray:
+    """[V, 3] -> [N, 3] with what lies about the hairline replaced by a smooth bridge from forehead to scalp.
+
+    The skins behind the prior have hair there; what their maps show of its border is an arc on a bald head.
+    """
+    coarse = atlas.coarse or atlas
+    values = coarse.from_vertices(log_albedo)
+    hair, kept_out = coarse.from_vertices(
+        np.stack(
+            [
+                prior.regions["scalp"],
+                np.clip(prior.regions["ears"] + prior.regions["brows"] + prior.regions["lids"], 0, 1),
+            ],
+            1,
+        )
+    ).T
+    millimetres = 0.25 * 1000 / coarse.size  # the unit square is about 25 cm of head
+    half, _ = masked_blur(
+        coarse.padded(hair)[..., None], np.ones_like(coarse.mask, np.float32), HAIRLINE_MM / millimetres
+    )
+    half = half[coarse.mask][:, 0]
+    band = smoothstep(0.02, 0.25, half) * smoothstep(0.98, 0.75, half) * (1 - kept_out)
+    weight = coarse.image((1 - band) * (1 - kept_out) + 1e-3)
+    bridge, _ = masked_blur(coarse.padded(values), weight, 1.5 * HAIRLINE_MM / millimetres)
+    mixed = values + band[:, None] * (bridge[coarse.mask] - values)
+    if coarse is atlas:
+        return mixed
+    return cv2.resize(coarse.padded(mixed), (atlas.size, atlas.size), interpolation=cv2.INTER_LINEAR)[atlas.mask]
 
 
 def unwrap(
@@ -190,21 +238,72 @@ def unwrap(
     # A clipped pixel has lost its hue and its shading.
     clipped = sample_photo((np.median(photo.linear, axis=2) > CLIPPED).astype(np.float32), pixels)
     weight = weight * (1 - np.clip(2 * clipped, 0, 1))
+    grey = residual[:, 0] - residual[:, 2]
+    near_eyes = smoothstep(FRAME_MM[1], FRAME_MM[0], atlas.smooth(_eye_distance(prior, view.vertices[:count])))
+    weight = weight * (1 - near_eyes * frames(atlas, prior, luminance[:, 0], grey, weight, texel_mm))
     weight = weight * bare_skin(atlas, prior, luminance[:, 0], weight, texel_mm)
     limited = np.where(luminance < 0, low * np.tanh(luminance / low), high * np.tanh(luminance / high))
-    chroma = CHROMA_LIMIT * np.tanh((residual - luminance) / CHROMA_LIMIT)
+    lips = atlas.smooth(prior.regions["lips"])[:, None]
+    most = CHROMA_LIMIT + (LIP_CHROMA_LIMIT - CHROMA_LIMIT) * lips
+    chroma = most * np.tanh((residual - luminance) / most)
     # Folds that the photo's expression makes would stay on the neutral face: their dark lines are taken back.
     folded = atlas.smooth(view.strain[:count])[:, None]
     # A crease is darker because it lies deep, not because its skin is: the normal map takes over part of it.
     beard = prior.regions["beard"] * _bearded(atlas, prior, luminance[:, 0], weight)
     hairy = atlas.smooth(np.clip(prior.regions["brows"] + beard + prior.regions["lids"], 0, 1))[:, None]
-    deep = (1 - FOLD_FADE * folded) * (1 - CREASE_SHARE * (1 - hairy))
-    limited = np.where(limited < 0, limited * deep, limited)
+    image = atlas.padded(limited)
+    below = np.minimum(limited - cv2.GaussianBlur(image, (0, 0), CREASE_MM / texel_mm)[atlas.mask][:, None], 0)
+    below = np.maximum(below, np.minimum(limited, 0))
+    limited = limited - CREASE_SHARE * (1 - hairy) * below
+    limited = np.where(limited < 0, limited * (1 - FOLD_FADE * folded), limited)
     # Hard light and hard development draw wrinkles and pores deeper than any skin is coloured.
     calm = _contrast(atlas, prior, limited[:, 0], weight, texel_mm)
     gain = calm + (1 - calm) * hairy
     limited, chroma = limited * gain, chroma * gain
-    return limited + chroma, _feather(atlas, weight, texel_mm)
+    # Hair and its shadow end the forehead softly: a wide fade leaves no arc.
+    upper = atlas.smooth(np.clip(prior.regions["forehead"] + prior.regions["scalp"], 0, 1))
+    narrow, wide = (_feather(atlas, weight, texel_mm, width) for width in (2.0, 6.0))
+    return limited + chroma, narrow + upper * (wide - narrow)
+
+
+def _eye_distance(prior: ReflectancePrior, vertices: np.ndarray) -> np.ndarray:
+    """[V] millimetres to the nearest vertex of the lids."""
+    lids = vertices[prior.regions["lids"] > 0.5]
+    return (cKDTree(lids).query(vertices)[0] * 1000).astype(np.float32)
+
+
+def frames(
+    atlas: SkinAtlas,
+    prior: ReflectancePrior,
+    luminance: np.ndarray,  # [N] log residual
+    grey: np.ndarray,  # [N] log red minus log blue, residual
+    weight: np.ndarray,  # [N]
+    texel_mm: float,
+) -> np.ndarray:
+    """[N] 1 where a dark line is no crease: a crease of skin is redder than skin, a frame is greyer.
+
+    Black frames across the brows: hair far darker than the middle of the person's own brows is none.
+    """
+    mask = atlas.image(weight) + 1e-4
+    values = atlas.padded(np.stack([luminance, grey], 1).astype(np.float32))
+    fine, _ = masked_blur(values, mask, 0.8 / texel_mm)
+    around, _ = masked_blur(values, mask, 8.0 / texel_mm)
+    dark, greyer = (fine - around)[atlas.mask].T
+    line = smoothstep(*FRAME_DARK, dark) * smoothstep(*FRAME_GREY, greyer)
+    brows = atlas.smooth(prior.regions["brows"])
+    hair = (brows > 0.5) & (weight > 0.5)
+    level = fine[atlas.mask][:, 0]
+    line = line * (1 - brows)
+    # The darkest hair of the inner brow; frames cross the outer one.
+    outward = np.abs(np.nonzero(atlas.mask)[1] / atlas.size - 0.5)
+    middle = float(np.median(outward[brows > 0.5]))
+    inner = hair & (outward < middle)
+    usual = float(np.percentile(level[inner], 10)) if inner.sum() > 100 else -0.5
+    outer = smoothstep(middle, middle + 0.03, outward) * smoothstep(0.0, 0.2, brows)
+    over_brow = smoothstep(*BROW_SPREAD, usual - level) * outer
+    line = np.maximum(line, over_brow)
+    spread, _ = masked_blur(atlas.padded(line)[..., None], np.ones_like(mask), 1.2 / texel_mm)
+    return smoothstep(0.08, 0.40, spread[atlas.mask][:, 0])
 
 
 def _bearded(atlas: SkinAtlas, prior: ReflectancePrior, luminance: np.ndarray, weight: np.ndarray) -> float:
@@ -226,7 +325,7 @@ def _contrast(
         return 1.0
     image = atlas.padded(luminance)
     fine = (image - cv2.GaussianBlur(image, (0, 0), 2.5 / texel_mm))[atlas.mask]
-    return float(np.clip(SKIN_CONTRAST / max(float(fine[where].std()), 1e-4), 0.4, 1.0))
+    return float(np.clip(SKIN_CONTRAST / max(float(fine[where].std()), 1e-4), CONTRAST_FLOOR, 1.0))
 
 
 def _limits(atlas: SkinAtlas, prior: ReflectancePrior, side: int) -> np.ndarray:
@@ -250,7 +349,10 @@ def bare_skin(
     cheeks = atlas.smooth(regions["cheeks"]) > 0.5
     usual = float(np.median(strings[cheeks & (weight > 0.5)])) if (cheeks & (weight > 0.5)).any() else 0.03
     hair_growth = atlas.smooth(np.clip(regions["brows"] + regions["beard"], 0, 1))  # hair that belongs on the skin
+    # Below the eyes hair is rare and deep folds are not: only what is darker than they are goes.
+    low = atlas.smooth(np.clip(regions["cheeks"] + regions["beard"] + regions["nose"], 0, 1))
     dark = smoothstep(HAIR_RESIDUAL[1], HAIR_RESIDUAL[0], smooth)
+    dark = dark + low * (smoothstep(FOLD_RESIDUAL[1], FOLD_RESIDUAL[0], smooth) - dark)
     dark = dark * (1 - scalp) + smoothstep(-0.45, -0.2, smooth) * scalp
     stringy = smoothstep(3.5, 2.0, strings / max(usual, 0.02))
     above = np.clip(upper + scalp, 0, 1)
@@ -309,7 +411,7 @@ def _assemble(
     diffuse = np.clip(np.exp(log_diffuse), 0.003, 0.95)
 
     # Wrinkles: the photo's own small bands where hair does not draw them.
-    creases = (cv2.GaussianBlur(image, (0, 0), 0.25 / middle_mm) - cv2.GaussianBlur(image, (0, 0), 1.6 / middle_mm))[
+    creases = (cv2.GaussianBlur(image, (0, 0), 0.25 / middle_mm) - cv2.GaussianBlur(image, (0, 0), 2.2 / middle_mm))[
         atlas.mask
     ]
     drawn = np.clip(prior.regions["brows"] + 0.75 * prior.regions["beard"] + 0.7 * prior.regions["lids"], 0, 1)
