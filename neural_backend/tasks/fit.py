@@ -14,6 +14,7 @@ import numpy as np
 from ..fitting.result import FitResult
 from ..head.package import HeadPackage, PackageLevel, PackagePhoto
 from ..head.template import JOINT_NAMES, JOINT_PARENTS, PART_NAMES, PART_TEXTURE_SET, HeadTemplate
+from ..perception.image import linear_to_srgb
 from ..protocol.arkit import ARKIT_NAMES
 from ..protocol.errors import MienError
 from .licences import package_licences
@@ -46,6 +47,8 @@ class FitRequest:
             raise MienError("bad_option", f"Quality must be one of {', '.join(QUALITIES)}, not '{self.quality}'.")
         if self.map_size is not None and self.map_size not in MAP_SIZES:
             raise MienError("bad_option", f"Maps must be 1024, 2048 or 4096 texels wide, not {self.map_size}.")
+        if self.seed < 0:
+            raise MienError("bad_option", f"The seed must be 0 or more, not {self.seed}.")
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,9 @@ class _Clock:
 def head_name(request: FitRequest) -> str:
     """A folder name that every system accepts, from the request's name or its first photo."""
     wanted = request.name if request.name is not None else Path(request.photos[0]).stem
-    name = re.sub(r"[^\w\- ]+", "_", wanted, flags=re.UNICODE).strip(" _.")[:80]
+    name = re.sub(r"[^\w\- ]+", "_", wanted, flags=re.UNICODE).strip(" _.")
+    # File systems count bytes, 255 of them, and the folder that is being written has a longer name.
+    name = name.encode()[:200].decode(errors="ignore")
     if not name:
         raise MienError("bad_option", f"'{wanted}' cannot name a head: give a name with a letter or a digit in it.")
     return name
@@ -151,7 +156,7 @@ def run(request: FitRequest, progress: Progress = silent) -> FitOutcome:
         **maps.report,
         "quality": request.quality,
         "map_size": size,
-        "device": device,
+        "perception_device": device,  # fitting and textures run on the CPU
         "seed": request.seed,
         "estimated": {
             "identity": "fitted",
@@ -264,8 +269,7 @@ def _photo_pictures(photos: list, images: dict[str, np.ndarray | bytes]) -> list
 
 def _srgb8(linear: np.ndarray) -> np.ndarray:
     """Scene linear -> sRGB, 8 bit. A fourth channel is alpha and stays linear."""
-    colour = np.clip(linear[..., :3], 0, 1)
-    encoded = np.where(colour <= 0.0031308, colour * 12.92, 1.055 * np.power(colour, 1 / 2.4) - 0.055)
+    encoded = linear_to_srgb(np.clip(linear[..., :3], 0, 1))
     return _linear8(np.concatenate([encoded, linear[..., 3:]], -1))
 
 
