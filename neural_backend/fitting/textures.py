@@ -38,7 +38,7 @@ FOLD_RESIDUAL = (-0.70, -1.10)
 GLARE_RESIDUAL = (0.40, 0.75)
 CLIPPED = 0.90  # linear: with two channels above this a pixel is (nearly) white
 #: Share of a fold's dark line that is taken back where the photo's expression strains the skin most.
-FOLD_FADE = 0.5
+FOLD_FADE = 0.7
 #: Share of a crease's darkness (below CREASE_MM) that the normal map takes over from the diffuse map.
 CREASE_SHARE = 0.15
 CREASE_MM = 2.5
@@ -48,11 +48,15 @@ SKIN_CONTRAST = 0.11
 CONTRAST_FLOOR = 0.6
 CHROMA_LIMIT = 0.35
 LIP_CHROMA_LIMIT = 0.6
-#: Frames of glasses: within these distances of the eyes (millimetres, sure .. not at all) ...
-FRAME_MM = (30.0, 45.0)
-#: ... darker than skin around them (log) while their hue is greyer than skin (log red minus log blue, residual).
-FRAME_DARK = (-0.10, -0.30)
-FRAME_GREY = (-0.06, -0.20)
+#: Frames of glasses: within these distances of the eyes (millimetres, sure .. not at all) darker than the skin around
+#: them (log) ...
+FRAME_MM = (25.0, 35.0)
+FRAME_DARK = (-0.10, -0.26)
+#: ... over this length (millimetres) in one piece: wrinkles are shorter ...
+FRAME_LENGTH_MM = 28.0
+#: ... on a face whose nose is crossed by a line this dark between the eyes (log, from .. to): 4 of 4 faces with glasses
+#: had -0.53 or less, 9 of 9 without -0.39 or more.
+BRIDGE_DARK = (-0.40, -0.52)
 #: Brow hair may be this much darker (log) than the hair of the person's inner brow; beyond that it is a frame.
 BROW_SPREAD = (0.30, 0.60)
 #: Half the width (standard deviation, millimetres) of the band about the hairline where the prior is bridged.
@@ -238,15 +242,14 @@ def unwrap(
     # A clipped pixel has lost its hue and its shading.
     clipped = sample_photo((np.median(photo.linear, axis=2) > CLIPPED).astype(np.float32), pixels)
     weight = weight * (1 - np.clip(2 * clipped, 0, 1))
-    grey = residual[:, 0] - residual[:, 2]
-    near_eyes = smoothstep(FRAME_MM[1], FRAME_MM[0], atlas.smooth(_eye_distance(prior, view.vertices[:count])))
-    weight = weight * (1 - near_eyes * frames(atlas, prior, luminance[:, 0], grey, weight, texel_mm))
+    weight = weight * (1 - frames(atlas, prior, luminance[:, 0], weight, view.vertices[:count], texel_mm))
     weight = weight * bare_skin(atlas, prior, luminance[:, 0], weight, texel_mm)
     limited = np.where(luminance < 0, low * np.tanh(luminance / low), high * np.tanh(luminance / high))
     lips = atlas.smooth(prior.regions["lips"])[:, None]
     most = CHROMA_LIMIT + (LIP_CHROMA_LIMIT - CHROMA_LIMIT) * lips
     chroma = most * np.tanh((residual - luminance) / most)
-    # Folds that the photo's expression makes would stay on the neutral face: their dark lines are taken back.
+    # Folds that the photo's expression makes would stay on the neutral face: their dark lines and the
+    # light bulges beside them are taken back.
     folded = atlas.smooth(view.strain[:count])[:, None]
     # A crease is darker because it lies deep, not because its skin is: the normal map takes over part of it.
     beard = prior.regions["beard"] * _bearded(atlas, prior, luminance[:, 0], weight)
@@ -255,7 +258,7 @@ def unwrap(
     below = np.minimum(limited - cv2.GaussianBlur(image, (0, 0), CREASE_MM / texel_mm)[atlas.mask][:, None], 0)
     below = np.maximum(below, np.minimum(limited, 0))
     limited = limited - CREASE_SHARE * (1 - hairy) * below
-    limited = np.where(limited < 0, limited * (1 - FOLD_FADE * folded), limited)
+    limited = limited * (1 - FOLD_FADE * folded)
     # Hard light and hard development draw wrinkles and pores deeper than any skin is coloured.
     calm = _contrast(atlas, prior, limited[:, 0], weight, texel_mm)
     gain = calm + (1 - calm) * hairy
@@ -266,44 +269,59 @@ def unwrap(
     return limited + chroma, narrow + upper * (wide - narrow)
 
 
-def _eye_distance(prior: ReflectancePrior, vertices: np.ndarray) -> np.ndarray:
-    """[V] millimetres to the nearest vertex of the lids."""
-    lids = vertices[prior.regions["lids"] > 0.5]
-    return (cKDTree(lids).query(vertices)[0] * 1000).astype(np.float32)
-
-
 def frames(
     atlas: SkinAtlas,
     prior: ReflectancePrior,
     luminance: np.ndarray,  # [N] log residual
-    grey: np.ndarray,  # [N] log red minus log blue, residual
     weight: np.ndarray,  # [N]
+    vertices: np.ndarray,  # [V_skin, 3] posed, metres
     texel_mm: float,
 ) -> np.ndarray:
-    """[N] 1 where a dark line is no crease: a crease of skin is redder than skin, a frame is greyer.
+    """[N] 1 on the frames of glasses. All zero on a face whose nose no bridge crosses.
 
-    Black frames across the brows: hair far darker than the middle of the person's own brows is none.
+    A line of a frame looks like a crease, so the bridge decides first whether there are glasses: no crease runs across
+    the nose between the eyes and is as dark. Over the brows a frame is what is far darker than the person's own hair.
     """
+    regions = prior.regions
+    image = atlas.padded(luminance.astype(np.float32))
+    fine = cv2.GaussianBlur(image, (0, 0), 0.8 / texel_mm)
+    place = atlas.smooth(vertices) * 1000
+    lids = vertices[regions["lids"] > 0.5] * 1000
+    bridge = (np.abs(place[:, 0]) < 5) & (np.abs(place[:, 1] - lids[:, 1].mean()) < 8) & atlas.outer
+    if bridge.sum() < 30:
+        return np.zeros_like(luminance)
+    line = (fine - cv2.GaussianBlur(image, (0, 0), 6.0 / texel_mm))[atlas.mask]
+    glasses = float(smoothstep(*BRIDGE_DARK, np.percentile(line[bridge], 5)))
+    if glasses == 0:
+        return np.zeros_like(luminance)
     mask = atlas.image(weight) + 1e-4
-    values = atlas.padded(np.stack([luminance, grey], 1).astype(np.float32))
-    fine, _ = masked_blur(values, mask, 0.8 / texel_mm)
-    around, _ = masked_blur(values, mask, 8.0 / texel_mm)
-    dark, greyer = (fine - around)[atlas.mask].T
-    line = smoothstep(*FRAME_DARK, dark) * smoothstep(*FRAME_GREY, greyer)
-    brows = atlas.smooth(prior.regions["brows"])
-    hair = (brows > 0.5) & (weight > 0.5)
-    level = fine[atlas.mask][:, 0]
-    line = line * (1 - brows)
+    around, _ = masked_blur(image[..., None], mask, 6.0 / texel_mm)
+    level = fine[atlas.mask]
+    brows = atlas.smooth(regions["brows"])
+    dark = smoothstep(*FRAME_DARK, level - around[atlas.mask][:, 0])
+    beside_brows, _ = masked_blur(atlas.padded(brows)[..., None], np.ones_like(mask), 3.0 / texel_mm)
+    dark = dark * smoothstep(0.35, 0.05, beside_brows[atlas.mask][:, 0])
+    distance = (cKDTree(lids).query(vertices * 1000)[0]).astype(np.float32)
+    dark = _long(atlas, dark * smoothstep(FRAME_MM[1], FRAME_MM[0], atlas.smooth(distance)), FRAME_LENGTH_MM / texel_mm)
     # The darkest hair of the inner brow; frames cross the outer one.
-    outward = np.abs(np.nonzero(atlas.mask)[1] / atlas.size - 0.5)
+    outward = np.abs(place[:, 0])
     middle = float(np.median(outward[brows > 0.5]))
-    inner = hair & (outward < middle)
+    inner = (brows > 0.5) & (weight > 0.5) & (outward < middle)
     usual = float(np.percentile(level[inner], 10)) if inner.sum() > 100 else -0.5
-    outer = smoothstep(middle, middle + 0.03, outward) * smoothstep(0.0, 0.2, brows)
-    over_brow = smoothstep(*BROW_SPREAD, usual - level) * outer
-    line = np.maximum(line, over_brow)
-    spread, _ = masked_blur(atlas.padded(line)[..., None], np.ones_like(mask), 1.2 / texel_mm)
-    return smoothstep(0.08, 0.40, spread[atlas.mask][:, 0])
+    outer = smoothstep(middle, middle + 8, outward) * smoothstep(0.0, 0.2, brows)
+    dark = np.maximum(dark, smoothstep(*BROW_SPREAD, usual - level) * outer)
+    # Photos are softer than frames are wide: their rim goes too.
+    spread, _ = masked_blur(atlas.padded(dark)[..., None], np.ones_like(mask), 1.5 / texel_mm)
+    return glasses * smoothstep(0.05, 0.30, spread[atlas.mask][:, 0])
+
+
+def _long(atlas: SkinAtlas, line: np.ndarray, length: float) -> np.ndarray:
+    """[N] the line's pieces (above 0.5) whose bounding box has a diagonal of at least `length` texels, nothing else."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats((atlas.image(line) > 0.5).astype(np.uint8))
+    diagonal = np.hypot(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
+    kept = diagonal >= length
+    kept[0] = False
+    return (line * kept[labels[atlas.mask]]).astype(np.float32)
 
 
 def _bearded(atlas: SkinAtlas, prior: ReflectancePrior, luminance: np.ndarray, weight: np.ndarray) -> float:
