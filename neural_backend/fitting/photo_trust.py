@@ -12,8 +12,9 @@ from ..perception.regions import fill
 from ..perception.skin import skin_weight
 from .result import PhotoFit
 
-#: Landmarks under the nose and at both sides of the jaw: hair below that line may be a beard, which stays.
-NOSE_BASE, JAW_RIGHT, JAW_LEFT = 2, 132, 361
+#: Landmarks on the nose above its tip and at both sides of the jaw: what is dark below that line may be a beard or a
+#: deep fold beside the nose, which stay.
+NOSE_TIP, JAW_RIGHT, JAW_LEFT = 5, 132, 361
 #: Trust in hair that grows on the face.
 BEARD_TRUST = 0.9
 
@@ -53,12 +54,12 @@ def photo_trust(photo: Photo, fit: PhotoFit, mm_per_pixel: float) -> np.ndarray:
 
 
 def _lower_face(points: np.ndarray, height: int, width: int) -> np.ndarray:
-    """[H, W] 1 below the line through the base of the nose that runs like the line between the jaw's corners."""
+    """[H, W] 1 below the line through the tip of the nose that runs like the line between the jaw's corners."""
     along = points[JAW_LEFT] - points[JAW_RIGHT]
     down = np.array([-along[1], along[0]]) / max(float(np.linalg.norm(along)), 1e-6)
     if down[1] < 0 and abs(along[0]) > abs(along[1]):
         down = -down
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    side = (x - points[NOSE_BASE, 0]) * down[0] + (y - points[NOSE_BASE, 1]) * down[1]
+    side = (x - points[NOSE_TIP, 0]) * down[0] + (y - points[NOSE_TIP, 1]) * down[1]
     scale = max(float(np.linalg.norm(along)) * 0.03, 1.0)
     return np.clip(side / scale, 0, 1)

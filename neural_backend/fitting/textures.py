@@ -363,7 +363,7 @@ def bare_skin(
     energy, _ = masked_blur(fine**2, mask, 3.0 / texel_mm)
     smooth, strings = smooth[atlas.mask][:, 0], np.sqrt(np.maximum(energy[atlas.mask][:, 0], 0))
     regions = prior.regions
-    upper, scalp = atlas.smooth(np.stack([regions["forehead"], regions["scalp"]], 1)).T
+    upper, scalp, lips = atlas.smooth(np.stack([regions["forehead"], regions["scalp"], regions["lips"]], 1)).T
     cheeks = atlas.smooth(regions["cheeks"]) > 0.5
     usual = float(np.median(strings[cheeks & (weight > 0.5)])) if (cheeks & (weight > 0.5)).any() else 0.03
     hair_growth = atlas.smooth(np.clip(regions["brows"] + regions["beard"], 0, 1))  # hair that belongs on the skin
@@ -381,7 +381,7 @@ def bare_skin(
     # Beards and brows grow on both sides; what is dark on one side alone is a cast shadow.
     other, other_weight = atlas.mirrored(np.stack([smooth, weight], 1)).T
     one_sided = other_weight * smoothstep(-0.35, -0.15, other) * smoothstep(-0.25, -0.45, smooth)
-    hair_growth = hair_growth * (1 - one_sided)
+    hair_growth = np.maximum(hair_growth * (1 - one_sided), 0.9 * lips)  # lips are as dark as they are
     light = smoothstep(GLARE_RESIDUAL[1], GLARE_RESIDUAL[0], smooth)
     return np.maximum(keep, hair_growth) * light
 
