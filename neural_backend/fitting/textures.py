@@ -34,7 +34,7 @@ REGION_LIMIT = {
 }  # fmt: skip
 #: Darker than the prior by this much over several millimetres is hair or a cast shadow, not skin (log, from .. to).
 HAIR_RESIDUAL = (-0.45, -0.80)
-FOLD_RESIDUAL = (-0.70, -1.10)
+FOLD_RESIDUAL = (-1.00, -1.60)
 GLARE_RESIDUAL = (0.40, 0.75)
 CLIPPED = 0.90  # linear: with two channels above this a pixel is (nearly) white
 #: Share of a fold's dark line that is taken back where the photo's expression strains the skin most.
@@ -264,7 +264,12 @@ def unwrap(
     gain = calm + (1 - calm) * hairy
     limited, chroma = limited * gain, chroma * gain
     # Hair and its shadow end the forehead softly: a wide fade leaves no arc.
-    upper = atlas.smooth(np.clip(prior.regions["forehead"] + prior.regions["scalp"], 0, 1))
+    upper, brows = atlas.smooth(
+        np.stack([np.clip(prior.regions["forehead"] + prior.regions["scalp"], 0, 1), prior.regions["brows"]], 1)
+    ).T
+    # ... which may reach down to the brows; those stay.
+    upper, _ = masked_blur(atlas.padded(upper)[..., None], np.ones_like(atlas.mask, np.float32), 8.0 / texel_mm)
+    upper = smoothstep(0.03, 0.30, upper[atlas.mask][:, 0]) * (1 - brows)
     narrow, wide = (_feather(atlas, weight, texel_mm, width) for width in (2.0, 6.0))
     return limited + chroma, narrow + upper * (wide - narrow)
 
