@@ -50,7 +50,7 @@ CHROMA_LIMIT = 0.35
 LIP_CHROMA_LIMIT = 0.6
 #: Frames of glasses: within these distances of the eyes (millimetres, sure .. not at all) darker than the skin around
 #: them (log) ...
-FRAME_MM = (25.0, 35.0)
+FRAME_MM = (22.0, 28.0)
 FRAME_DARK = (-0.10, -0.26)
 #: ... over this length (millimetres) in one piece: wrinkles are shorter ...
 FRAME_LENGTH_MM = 28.0
