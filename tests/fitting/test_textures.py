@@ -8,7 +8,7 @@ import torch
 
 from neural_backend.fitting.delight import transfers
 from neural_backend.fitting.result import FitResult, PhotoFit
-from neural_backend.fitting.textures import ReflectanceMaps, make_maps, plain_projection
+from neural_backend.fitting.textures import ReflectanceMaps, frames, make_maps, plain_projection
 from neural_backend.fitting.unwrap import SkinAtlas
 from neural_backend.geometry.normals import vertex_normals_numpy
 from neural_backend.head.template import HeadTemplate
@@ -235,3 +235,22 @@ def test_two_photos_see_more_than_one():
     change = np.log(two.diffuse[mask] / one.diffuse[mask])
     # Two photos say more about the level of light, so the tone may move; the pattern may not.
     assert np.abs(change.mean()) < 0.25 and np.abs(change - change.mean(0)).mean() < 0.05
+
+
+def test_frames_need_a_bridge():
+    """Dark bars through both eyes to the temples count as glasses only when they also cross the nose."""
+    template, prior = HeadTemplate.load(), ReflectancePrior.load()
+    atlas = SkinAtlas.make(template, 512)
+    vertices = template.vertices[: prior.vertex_count]
+    texel_mm = float(np.median(atlas.texel_mm(template.vertices)[atlas.outer]))
+    place = atlas.smooth(vertices) * 1000
+    height = vertices[prior.regions["lids"] > 0.5][:, 1].mean() * 1000
+    bar = (np.abs(place[:, 1] - height) < 1.5) & (place[:, 2] > 0) & atlas.outer
+    beside = bar & (np.abs(place[:, 0]) > 10)
+    weight = np.ones(len(place), np.float32)
+    found = [frames(atlas, prior, np.where(line, -1.2, 0.0), weight, vertices, texel_mm) for line in (bar, beside)]
+    on_cheekbone = beside & (np.abs(place[:, 0]) < 55) & (np.abs(place[:, 0]) > 48)
+    assert on_cheekbone.sum() > 20
+    assert found[0][on_cheekbone].mean() > 0.8
+    assert found[0][np.abs(place[:, 1] - height) > 40].max() < 0.01
+    assert found[1].max() == 0
