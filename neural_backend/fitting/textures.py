@@ -372,10 +372,13 @@ def bare_skin(
     cheeks = atlas.smooth(regions["cheeks"]) > 0.5
     usual = float(np.median(strings[cheeks & (weight > 0.5)])) if (cheeks & (weight > 0.5)).any() else 0.03
     hair_growth = atlas.smooth(np.clip(regions["brows"] + regions["beard"], 0, 1))  # hair that belongs on the skin
+    # Beards, brows and folds lie on both sides; what is dark on one side alone is a cast shadow.
+    other, other_weight = atlas.mirrored(np.stack([smooth, weight], 1)).T
+    one_sided = other_weight * smoothstep(-0.35, -0.15, other) * smoothstep(-0.25, -0.45, smooth)
     # Below the eyes hair is rare and deep folds are not: only what is darker than they are goes.
     low = atlas.smooth(np.clip(regions["cheeks"] + regions["beard"] + regions["nose"], 0, 1))
     dark = smoothstep(HAIR_RESIDUAL[1], HAIR_RESIDUAL[0], smooth)
-    dark = dark + low * (smoothstep(FOLD_RESIDUAL[1], FOLD_RESIDUAL[0], smooth) - dark)
+    dark = dark + low * (1 - one_sided) * (smoothstep(FOLD_RESIDUAL[1], FOLD_RESIDUAL[0], smooth) - dark)
     dark = dark * (1 - scalp) + smoothstep(-0.45, -0.2, smooth) * scalp
     stringy = smoothstep(3.5, 2.0, strings / max(usual, 0.02))
     above = np.clip(upper + scalp, 0, 1)
@@ -383,9 +386,6 @@ def bare_skin(
     # Hair casts a shadow and lies in strands: skin right beside it is not trusted either.
     beside, _ = masked_blur(atlas.padded(keep)[..., None], np.ones_like(mask), 3.0 / texel_mm)
     keep = np.minimum(keep, 1 - above * (1 - smoothstep(0.6, 0.95, beside[atlas.mask][:, 0])))
-    # Beards and brows grow on both sides; what is dark on one side alone is a cast shadow.
-    other, other_weight = atlas.mirrored(np.stack([smooth, weight], 1)).T
-    one_sided = other_weight * smoothstep(-0.35, -0.15, other) * smoothstep(-0.25, -0.45, smooth)
     hair_growth = np.maximum(hair_growth * (1 - one_sided), 0.9 * lips)  # lips are as dark as they are
     light = smoothstep(GLARE_RESIDUAL[1], GLARE_RESIDUAL[0], smooth)
     return np.maximum(keep, hair_growth) * light
@@ -394,7 +394,7 @@ def bare_skin(
 def _feather(atlas: SkinAtlas, weight: np.ndarray, texel_mm: float, width_mm: float = 2.0) -> np.ndarray:
     """[N] weight shrunk by about `width_mm` and faded over it, so that nothing beyond the edge comes in."""
     image = atlas.padded(weight)
-    soft = cv2.GaussianBlur(image, (0, 0), width_mm / texel_mm)[atlas.mask]
+    soft = masked_blur(image[..., None], np.ones_like(image), width_mm / texel_mm)[0][atlas.mask][:, 0]
     return np.minimum(weight, smoothstep(0.45, 0.95, soft)).astype(np.float32)
 
 
