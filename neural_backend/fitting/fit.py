@@ -24,6 +24,7 @@ from .landmarks import LandmarkCalibration
 from .lid_rest import rest_lids
 from .linear_points import project
 from .map_initialisation import Evidence, MapOptions, Observation, fit_landmarks
+from .outline import skin_colour
 from .parameters import HeadState
 from .photo_pixels import PhotoPixels
 from .photometric import Appearance, PhotometricOptions, fit_photometric
@@ -118,8 +119,9 @@ def observe(photo: Photo, face: Face, matte: np.ndarray, skin: np.ndarray) -> tu
     size = (pixels.linear.shape[1], pixels.linear.shape[0])
     reduced = cv2.resize(matte.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     observation = Observation(
-        photo.width, photo.height, landmarks, scores, photo.focal_px, reduced, pixels.weight, pixels.scale
-    )
+        photo.width, photo.height, landmarks, scores, photo.focal_px, reduced,
+        np.maximum(skin_colour(pixels.linear, pixels.weight), pixels.weight), pixels.scale,
+    )  # fmt: skip
     return observation, pixels
 
 

@@ -13,8 +13,8 @@ from .bounded import bounded_step
 from .gaze import GazePoints, gaze_residuals
 from .landmarks import FACE_POINTS, LandmarkCalibration, landmark_residuals
 from .linear_points import LinearPoints
-from .outline import OutlineMesh, outline_residuals
-from .parameters import EXPRESSION, FOCAL, HeadState, PhotoState
+from .outline import ROBUST_M, OutlineMesh, outline_residuals
+from .parameters import EXPRESSION, FOCAL, JAW_OPEN, MOUTH_CLOSE, HeadState, PhotoState, possible_expression
 
 FULL_FRAME_MM = 36.0
 PRIOR_FOCAL_MM = 50.0  # where nothing is known: a portrait at a normal focal length, log sd 0.3
@@ -32,7 +32,7 @@ class Observation:
     blendshapes: np.ndarray  # [52] scores
     focal_px: float | None = None  # from EXIF
     matte: np.ndarray | None = None  # [h, w] person, reduced by `scale`
-    skin: np.ndarray | None = None  # [h, w] weight of bare skin, reduced likewise
+    skin: np.ndarray | None = None  # [h, w] how likely bare skin up to the matte's edge, reduced likewise
     scale: float = 1.0
 
 
@@ -114,13 +114,14 @@ def prior_equations(
 
 
 def step_bounds(head: HeadState) -> tuple[np.ndarray, np.ndarray]:
-    """[N] lowest and highest step: ARKit weights stay in 0..1, identity within 3.5 standard deviations."""
+    """[N] lowest and highest step: ARKit weights stay possible, identity within 3.5 standard deviations."""
     lower, upper = np.full(head.size, -np.inf), np.full(head.size, np.inf)
     count = len(head.identity)
     lower[:count], upper[:count] = -3.5 - head.identity, 3.5 - head.identity
     for index, photo in enumerate(head.photos):
         at = head.block(index)[EXPRESSION:]
         lower[at], upper[at] = -photo.expression, 1.0 - photo.expression
+        upper[at[MOUTH_CLOSE]] = photo.expression[JAW_OPEN] - photo.expression[MOUTH_CLOSE]
     return lower, upper
 
 
@@ -136,12 +137,13 @@ def fit_landmarks(
     )
     priors = [calibration.expression_prior(observation.blendshapes) for observation in observations]
     for photo, (mean, _) in zip(head.photos, priors, strict=True):
-        photo.expression = mean.copy()
+        photo.expression = possible_expression(mean)
     for iteration in range(options.iterations):
         hessian, gradient = np.zeros((head.size, head.size)), np.zeros(head.size)
         for index, observation in enumerate(observations):
-            outline = iteration >= options.outline_from
-            add_evidence(evidence, head, index, observation, options.correlated, outline, hessian, gradient)
+            late = iteration - options.outline_from
+            robust_m = ROBUST_M[min(late, len(ROBUST_M) - 1)] if late >= 0 else None
+            add_evidence(evidence, head, index, observation, options.correlated, robust_m, hessian, gradient)
         prior_equations(head, priors, options.identity_weight, hessian, gradient)
         step = bounded_step(hessian, gradient, *step_bounds(head))
         head.move(step)
@@ -156,7 +158,7 @@ def add_evidence(
     index: int,
     observation: Observation,
     correlated: float,
-    outline: bool,
+    outline_robust_m: float | None,  # see outline_residuals; None leaves the outline out
     hessian: np.ndarray,
     gradient: np.ndarray,
 ) -> None:
@@ -169,10 +171,10 @@ def add_evidence(
     ]
     if len(observation.landmarks) > FACE_POINTS:
         terms.append(gaze_residuals(evidence.gaze, observation.landmarks, photo, head.identity))
-    if outline and observation.matte is not None and observation.skin is not None:
+    if outline_robust_m is not None and observation.matte is not None and observation.skin is not None:
         found = outline_residuals(
             evidence.outline, evidence.template, photo, head.identity, observation.matte, observation.skin,
-            observation.scale,
+            observation.scale, outline_robust_m,
         )  # fmt: skip
         if found is not None:
             terms.append(found)

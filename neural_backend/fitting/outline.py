@@ -22,9 +22,11 @@ from .surface_samples import landmark68_positions
 SEARCH_M = 0.015  # along the normal, both ways
 STEP_M = 0.0005
 OUTLINE_SD_M = 0.0015  # the matte's edge and the mesh's facets
-ROBUST = 2.5  # standard deviations, Cauchy
-CORRELATION = 6.0  # neighbouring outline points err together: so many count as one
-SKIN_DEPTH_M = 0.003  # where skin is looked for, inside the matte's edge
+ROBUST_M = (0.010, 0.008, 0.006, 0.005, 0.004)  # Geman-McClure, one per iteration: first from far, then strictly
+CORRELATION = 4.0  # neighbouring outline points err together: so many count as one
+SKIN_DEPTHS_M = (0.002, 0.0035, 0.005)  # where skin is looked for, inside the matte's edge
+MIN_SPREAD = np.array([0.35, 0.08, 0.10])  # of skin colour: log brightness, log red/green, log blue/green
+NEAR, FAR = 2.0, 3.5  # of those: surely skin, surely not
 ABOVE_BROWS_M = 0.015  # higher up there is hair
 BELOW_CHIN_M = 0.0  # lower down there is neck and collar
 
@@ -76,8 +78,9 @@ def outline_residuals(
     photo: PhotoState,
     identity: np.ndarray,
     matte: np.ndarray,  # [H, W] person, full photo or reduced
-    skin: np.ndarray,  # [H, W] same size: weight of bare skin
+    skin: np.ndarray,  # [H, W] same size: how likely bare skin, see `skin_colour`
     scale: float = 1.0,  # matte pixels per full pixel
+    robust_m: float = ROBUST_M[-1],  # distances well above count little
 ) -> Residuals | None:
     """Whitened distances from the model's outline to the matte's; None when no outline is in the photo."""
     level = template.levels[0]
@@ -121,10 +124,11 @@ def outline_residuals(
     at = nearest[use]
     before, after = profile[use, at], profile[use, at + 1]
     distance = offsets[at] + STEP_M * (before - 0.5) / np.maximum(before - after, 1e-6)
-    depth = int(round(SKIN_DEPTH_M / STEP_M))
-    bare = _read(skin, track * scale)[use, np.maximum(at - depth, 0)]
+    seen = _read(skin, track * scale)[use]
+    rows = np.arange(len(use))
+    bare = np.mean([seen[rows, np.maximum(at - round(depth / STEP_M), 0)] for depth in SKIN_DEPTHS_M], 0)
     trust = np.where(distance < 0, np.maximum(bare, 0.4), bare)  # the head is nowhere wider than the person
-    weight = np.sqrt(trust / (1 + (distance / (ROBUST * OUTLINE_SD_M)) ** 2) / CORRELATION) / OUTLINE_SD_M
+    weight = np.sqrt(trust / CORRELATION) / (1 + (distance / robust_m) ** 2) / OUTLINE_SD_M
 
     chosen = ends[use]
     scale_m = metres_per_px[use]
@@ -138,6 +142,28 @@ def outline_residuals(
         jacobian = image_jacobian(part, positions[chosen[:, k]], in_camera[chosen[:, k]], photo)
         out = out + 0.5 * np.einsum("pa,pak->pk", outward[use], jacobian)
     return Residuals(weight * distance, out * (weight * scale_m)[:, None], np.c_[places[use], distance])
+
+
+def skin_colour(
+    linear: np.ndarray,  # [H, W, 3] photo
+    bare: np.ndarray,  # [H, W] weight of the face's bare skin, away from its border
+) -> np.ndarray:
+    """[H, W] float32, 0..1: does a pixel have the colour of this face's skin, in light or in shade?
+
+    The weight of bare skin itself ends before the edge of the matte, where shading turns away and pixels blend. Colour
+    is compared as logarithms of ratios, which light and shade leave alone, and brightness only roughly: hair is far
+    darker than the skin beside it.
+    """
+    logs = np.log(np.maximum(linear, 1e-3))
+    colour = np.stack([logs.mean(-1), logs[..., 0] - logs[..., 1], logs[..., 2] - logs[..., 1]], -1)
+    sure = bare > 0.5
+    if sure.sum() < 50:
+        return bare
+    middle = np.median(colour[sure], 0)
+    spread = 1.4826 * np.median(np.abs(colour[sure] - middle), 0)
+    away = np.abs(colour - middle) / np.maximum(spread, MIN_SPREAD)
+    distance = np.sqrt((away**2).sum(-1))
+    return np.clip((FAR - distance) / (FAR - NEAR), 0, 1).astype(np.float32)
 
 
 def _read(image: np.ndarray, track: np.ndarray) -> np.ndarray:

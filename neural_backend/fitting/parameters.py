@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..protocol.arkit import ARKIT_INDEX
 from ..rendering.camera import Camera
 
 POSE = 6  # rotation vector (left perturbation, camera axes), then translation in metres
@@ -13,6 +14,7 @@ FOCAL = 6  # index of the logarithm of the focal length in a photo's block
 EXPRESSION = 7  # first ARKit weight in a photo's block
 EXPRESSION_COUNT = 52
 BLOCK = EXPRESSION + EXPRESSION_COUNT  # unknowns of one photo
+JAW_OPEN, MOUTH_CLOSE = ARKIT_INDEX["jawOpen"], ARKIT_INDEX["mouthClose"]
 
 
 def rotation_from_vector(vector: np.ndarray) -> np.ndarray:
@@ -23,6 +25,16 @@ def rotation_from_vector(vector: np.ndarray) -> np.ndarray:
     x, y, z = vector / angle
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+
+
+def possible_expression(expression: np.ndarray) -> np.ndarray:
+    """[52] weights that a face can have: in 0..1, and lips close no further than the jaw is open.
+
+    mouthClose takes back what jawOpen opens; more of it would push the lips through each other.
+    """
+    expression = np.clip(expression, 0.0, 1.0)
+    expression[MOUTH_CLOSE] = min(expression[MOUTH_CLOSE], expression[JAW_OPEN])
+    return expression
 
 
 def minus_skew(points: np.ndarray) -> np.ndarray:
@@ -86,12 +98,12 @@ class PhotoState:
         return Camera(self.width, self.height, intrinsics, matrix)
 
     def move(self, step: np.ndarray) -> None:
-        """Apply a step [7 or BLOCK] of the normal equations; large steps are cut, expression is kept in 0..1."""
+        """Apply a step [7 or BLOCK] of the normal equations; large steps are cut, expression stays possible."""
         self.rotation = rotation_from_vector(np.clip(step[:3], -0.3, 0.3)) @ self.rotation
         self.translation = self.translation + step[3:6]
         self.focal_px *= float(np.exp(np.clip(step[FOCAL], -0.3, 0.3)))
         if len(step) > EXPRESSION:
-            self.expression = np.clip(self.expression + step[EXPRESSION:BLOCK], 0.0, 1.0)
+            self.expression = possible_expression(self.expression + step[EXPRESSION:BLOCK])
 
 
 @dataclass

@@ -16,6 +16,7 @@ import numpy as np
 from .albedo import AlbedoBasis
 from .bounded import bounded_step
 from .map_initialisation import Evidence, Observation, add_evidence, prior_equations, step_bounds
+from .outline import ROBUST_M
 from .parameters import HeadState
 from .photo_pixels import PhotoPixels
 from .shading_terms import SampleView, robust_weight, shading_jacobian, view_samples
@@ -79,7 +80,7 @@ def fit_photometric(
         on_iteration(iteration / len(options.blurs_m))
         hessian, gradient = np.zeros((size, size)), np.zeros(size)
         for index, (photo, observation) in enumerate(zip(head.photos, observations, strict=True)):
-            add_evidence(evidence, head, index, observation, options.correlated, True, hessian, gradient)
+            add_evidence(evidence, head, index, observation, options.correlated, ROBUST_M[-1], hessian, gradient)
             blur_px = blur_m * photo.focal_px / photo.translation[2] * pixels[index].scale
             trace = transfer if iteration in options.traced else None
             view, fresh = view_samples(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from neural_backend.fitting.outline import outline_residuals
+from neural_backend.fitting.outline import outline_residuals, skin_colour
 from neural_backend.fitting.parameters import PhotoState
 from neural_backend.rendering.rasterizer import rasterize
 
@@ -57,3 +57,30 @@ def test_no_matte_edge_no_term(models, photo):
     identity = np.zeros(len(models.template.identity))
     full = np.ones((500, 500), np.float32)
     assert outline_residuals(models.evidence.outline, models.template, photo, identity, full, full) is None
+
+
+def test_skin_colour_knows_shaded_skin_from_hair_and_cloth():
+    generator = np.random.default_rng(3)
+    skin, shade = np.array([0.45, 0.28, 0.2]), 0.6
+    picture = np.empty((40, 80, 3), np.float32)
+    picture[:, :20] = skin
+    picture[:, 20:40] = skin * shade
+    picture[:, 40:60] = [0.02, 0.012, 0.008]  # hair of the same hue
+    picture[:, 60:] = [0.2, 0.3, 0.5]  # cloth
+    picture *= generator.normal(1, 0.03, picture.shape)
+    bare = np.zeros((40, 80), np.float32)
+    bare[:, :20] = 1
+    found = skin_colour(picture, bare).reshape(40, 4, 20).mean((0, 2))
+    assert (found[:2] > 0.9).all() and (found[2:] < 0.1).all()
+
+
+def test_a_far_edge_counts_little_once_the_scale_is_tight(models, photo):
+    matte = matte_of(models.template, photo, np.array([1.1, 1.0, 1.0]))  # 7 mm at the cheeks
+    identity = np.zeros(len(models.template.identity))
+    wide, tight = (
+        outline_residuals(models.evidence.outline, models.template, photo, identity, matte, matte, 1.0, robust_m)
+        for robust_m in (0.02, 0.002)
+    )
+    far = wide.distance[:, 2] > 0.005
+    assert far.sum() > 5
+    assert np.abs(tight.value[far]).max() < 0.25 * np.abs(wide.value[far]).min()
