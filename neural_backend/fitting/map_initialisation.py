@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from ..head.template import HeadTemplate
+from ..protocol.errors import MienError
 from .bounded import bounded_step
 from .gaze import GazePoints, gaze_residuals
 from .landmarks import FACE_POINTS, LandmarkCalibration, landmark_residuals
@@ -77,7 +78,8 @@ def initial_photo(observation: Observation, points: LinearPoints, stable: np.nda
         flags=cv2.SOLVEPNP_SQPNP,
     )  # fmt: skip
     if not found or not np.isfinite(translation).all() or translation[2, 0] <= 0:
-        raise ValueError("The face's pose cannot be found from its landmarks: choose a photo that shows it better.")
+        sentence = "The face's pose cannot be found from its landmarks: choose a photo that shows it better."
+        raise MienError("fit_failed", sentence)
     photo.rotation, photo.translation = cv2.Rodrigues(vector)[0], translation[:, 0]
     return photo
 
