@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors import safe_open
 
 from ..head.template import WEIGHTS_FOLDER, HeadTemplate
+from ..head.weights_file import read_weights
 from .linear_points import LinearPoints, image_jacobian, project
 from .parameters import PhotoState
 
@@ -57,14 +57,9 @@ class LandmarkCalibration:
         Raises:
             FileNotFoundError: no file at `path`; the sentence says how to build one.
         """
-        if not Path(path).is_file():
-            raise FileNotFoundError(
-                f"The landmark calibration {path} is missing: reinstall Mien, or build it with "
-                "'python -m neural_backend.training.calibrate_landmarks' (docs/fitting.md)."
-            )
-        with safe_open(str(path), framework="numpy") as file:
-            data = {key: file.get_tensor(key) for key in file.keys()}
-            metadata = dict(file.metadata() or {})
+        data, metadata = read_weights(
+            path, "landmark calibration", "'python -m neural_backend.training.calibrate_landmarks' (docs/fitting.md)"
+        )
         return cls(
             triangle=data["triangle"].astype(np.int64),
             **{

@@ -12,7 +12,8 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from safetensors import safe_open
+
+from .weights_file import read_weights
 
 WEIGHTS_FOLDER = Path(__file__).resolve().parent.parent / "weights"
 TEMPLATE_FILE = WEIGHTS_FOLDER / "template.safetensors"
@@ -83,14 +84,9 @@ class HeadTemplate:
         Raises:
             FileNotFoundError: no template at `path`; the sentence says how to build one.
         """
-        if not Path(path).is_file():
-            raise FileNotFoundError(
-                f"The head template {path} is missing: reinstall Mien, or build it with "
-                "'python -m neural_backend.training.template' (docs/training.md)."
-            )
-        with safe_open(str(path), framework="numpy") as file:
-            data = {key: file.get_tensor(key) for key in file.keys()}
-            metadata = dict(file.metadata() or {})
+        data, metadata = read_weights(
+            path, "head template", "'python -m neural_backend.training.template' (docs/training.md)"
+        )
         levels = tuple(
             Level(
                 vertex_ids=data[f"vertex_ids_{level}"].astype(np.int64),

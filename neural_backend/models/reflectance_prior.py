@@ -11,9 +11,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from safetensors import safe_open
 
 from ..head.template import WEIGHTS_FOLDER, HeadTemplate
+from ..head.weights_file import read_weights
 
 REFLECTANCE_FILE = WEIGHTS_FOLDER / "reflectance.safetensors"
 #: Log-albedo of an 8-bit code step in the stored detail maps: codes 0..255 stand for -DETAIL_RANGE..DETAIL_RANGE.
@@ -40,14 +40,9 @@ class ReflectancePrior:
         Raises:
             FileNotFoundError: no file at `path`; the sentence says how to build one.
         """
-        if not Path(path).is_file():
-            raise FileNotFoundError(
-                f"The reflectance prior {path} is missing: reinstall Mien, or build it with "
-                "'python -m neural_backend.training.reflectance' (docs/textures.md)."
-            )
-        with safe_open(str(path), framework="numpy") as file:
-            data = {key: file.get_tensor(key) for key in file.keys()}
-            metadata = file.metadata()
+        data, metadata = read_weights(
+            path, "reflectance prior", "'python -m neural_backend.training.reflectance' (docs/textures.md)"
+        )
         return cls(
             vertex_log_albedo_mean=data["mean"].astype(np.float32),
             vertex_log_albedo_modes=data["modes"].astype(np.float32) * data["modes_scale"][:, None, None],
