@@ -19,10 +19,11 @@ from ..models.reflectance_prior import ReflectancePrior
 from ..rendering.light import sh_basis, sh_count
 from ..rendering.specular import lobe_factors
 from ..rendering.visibility import analytic_transfer, compute_transfer
+from .skin_transfer import SKIN_F0
 
 DEGREE = 3
 RAYS = 128
-SKIN_F0 = 0.028
+MEAN_BASIS = 0.28209479  # the constant spherical harmonic: light[0] times this is the mean radiance
 SPECULAR_ROUGHNESS = 0.5
 #: Standard deviation of what log colour does besides the model (pores, misplaced texels), per vertex.
 NOISE_SD = 0.16
@@ -167,16 +168,15 @@ def observed_log_albedo(view: VertexView, shading: Shading) -> np.ndarray:
 def _solve_light(view: VertexView, albedo: np.ndarray, weight: np.ndarray, start: np.ndarray | None) -> np.ndarray:
     """[B, 3] MAP light given albedo [V, 3]; the prior's widths are relative to the mean light."""
     count = sh_count(DEGREE)
-    y00 = 0.28209479
     degree = np.sqrt(np.arange(count)).astype(int)
     ids = np.flatnonzero(weight > 0.05)
     light = np.zeros((count, 3))
     if len(ids) < 50:
-        light[0] = np.exp(EXPOSURE_MEAN) / y00
+        light[0] = np.exp(EXPOSURE_MEAN) / MEAN_BASIS
         return light
     target = view.colour[ids]
     # Mean level of each channel first; `_share_level` decides how much of it is light and how much is skin.
-    openness = np.maximum(view.diffuse[ids, 0] / y00, 0.05)
+    openness = np.maximum(view.diffuse[ids, 0] / MEAN_BASIS, 0.05)
     level = np.log(np.maximum(target, 1e-4) / (albedo[ids] * openness[:, None]))
     mean = np.exp(np.average(level, axis=0, weights=weight[ids]))  # [3]
     spread = np.array([0.5, *DIRECTIONAL_SD])[degree]
@@ -187,8 +187,8 @@ def _solve_light(view: VertexView, albedo: np.ndarray, weight: np.ndarray, start
         rows = design * (np.sqrt(weight[ids] / CORRELATED) / noise)[:, None]
         right = target[:, channel] * np.sqrt(weight[ids] / CORRELATED) / noise
         prior_mean = np.zeros(count)
-        prior_mean[0] = mean[channel] / y00
-        precision = 1 / (spread * scale[channel] / y00) ** 2
+        prior_mean[0] = mean[channel] / MEAN_BASIS
+        precision = 1 / (spread * scale[channel] / MEAN_BASIS) ** 2
         system = rows.T @ rows + np.diag(precision)
         light[:, channel] = np.linalg.solve(system, rows.T @ right + precision * prior_mean)
     return light if start is None else 0.3 * start + 0.7 * light
@@ -202,14 +202,13 @@ def _share_level(
     A darker skin in a brighter light gives the same photo: pixels leave three numbers (one per channel) open, and turns
     of least squares would leave them wherever they started.
     """
-    y00 = 0.28209479
     shift = np.stack(  # [A, 3] what the coefficients do when the log albedo of one channel rises by 1 everywhere
         [prior.condition(prior.vertex_log_albedo_mean + np.eye(3, dtype=np.float32)[c], precision) for c in range(3)], 1
     )
     # Covariance of a photo's log light level: exposure common to the channels, white balance per channel.
     covariance = EXPOSURE_SD**2 * np.ones((3, 3)) + WHITE_BALANCE_SD**2 * np.eye(3)
     inverse = np.linalg.inv(covariance)
-    levels = [np.log(np.maximum(light[0] * y00, 1e-4)) - EXPOSURE_MEAN for light in lights]
+    levels = [np.log(np.maximum(light[0] * MEAN_BASIS, 1e-4)) - EXPOSURE_MEAN for light in lights]
     # Skin tones lie about a curve (a Gaussian over colours is too wide across it): distance to its nearest point.
     tone = prior.tone(coefficients)
     towards = prior.tone_curve[np.abs((prior.tone_curve - tone) @ LUMINANCE).argmin()]

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from ..perception.image import Photo
+from .delight import MEAN_BASIS
 from .result import PhotoFit
 
 #: Centre and four rim points of each iris among the 478 landmarks (right eye of the subject first).
@@ -47,7 +48,7 @@ def iris_colour(
             # Catch lights are far brighter than any iris, lashes darker: keep the middle.
             order = np.argsort(pixels.sum(1))
             middle = pixels[order[len(order) // 4 : max(len(order) * 7 // 10, len(order) // 4 + 1)]]
-            level = np.maximum(light[0] * 0.28209479, 1e-3)
+            level = np.maximum(light[0] * MEAN_BASIS, 1e-3)
             found.append((np.median(middle, axis=0) / (level * 0.75), radius))
     if not found:
         return DEFAULT.copy()

@@ -15,7 +15,7 @@ from ..models.reflectance_prior import ReflectancePrior
 from ..perception.image import Photo
 from ..tasks.progress import Progress, silent
 from .completion import LUMINANCE, Completed, complete, masked_blur, structure_gain
-from .delight import Delit, Shading, VertexView, separate, transfers
+from .delight import MEAN_BASIS, Delit, Shading, VertexView, separate, transfers
 from .highlights import remove_highlights
 from .iris import iris_colour
 from .photo_trust import photo_trust
@@ -234,7 +234,7 @@ def unwrap(
     diffuse = atlas.smooth(shading.diffuse)
     specular = atlas.smooth(shading.specular)
     expected = np.exp(base) * diffuse
-    colour = remove_highlights(colour, expected, shading.light[0] * 0.28209479, specular)
+    colour = remove_highlights(colour, expected, shading.light[0] * MEAN_BASIS, specular)
     residual = np.log(np.maximum(colour, 1e-4)) - np.log(diffuse) - base
     low, high = (_limits(atlas, prior, side)[:, None] for side in (0, 1))
     # Only luminance is limited: a limit per channel would change the hue.
@@ -471,7 +471,7 @@ def _report(delit: Delit, prior: ReflectancePrior) -> dict[str, object]:
     tone = np.exp(prior.tone(delit.albedo))
     return {
         "skin_albedo": [round(float(value), 4) for value in tone],
-        "light_level": [[round(float(v), 4) for v in shading.light[0] * 0.28209479] for shading in delit.shadings],
+        "light_level": [[round(float(v), 4) for v in shading.light[0] * MEAN_BASIS] for shading in delit.shadings],
     }
 
 
