@@ -28,7 +28,7 @@ LOG_NORMAL_PRECISION = (-1.0, 4.0)  # of unit vectors
 
 @dataclass(frozen=True)
 class DenseFieldConfig:
-    widths: tuple[int, ...] = (48, 80, 128, 192)  # at 64, 32, 16, 8 pixels
+    widths: tuple[int, ...] = (40, 72, 112, 160)  # at 64, 32, 16, 8 pixels
     blocks: tuple[int, ...] = (0, 1, 2, 2)
 
 
@@ -74,7 +74,9 @@ class DenseFieldNet(nn.Module):
         widths = config.widths
         # Space to depth: full convolutions at 256 and 128 pixels would cost more than all the rest.
         patch = 3 * (PICTURE_SIDE // FIELD_SIDE) ** 2 + MODEL_CHANNELS * (MODEL_SIDE // FIELD_SIDE) ** 2
-        self.join = nn.Sequential(Conv(patch, widths[0]), *(Block(widths[0]) for _ in range(config.blocks[0])))
+        self.join = nn.Sequential(
+            nn.Conv2d(patch, widths[0], 1), nn.ReLU(), *(Block(widths[0]) for _ in range(config.blocks[0]))
+        )
         self.down = nn.ModuleList(
             nn.Sequential(Conv(a, b, stride=2), *(Block(b) for _ in range(count)))
             for a, b, count in zip(widths, widths[1:], config.blocks[1:], strict=False)
@@ -94,11 +96,11 @@ class DenseFieldNet(nn.Module):
         assert model.shape[1:] == (MODEL_CHANNELS, MODEL_SIDE, MODEL_SIDE), model.shape
         patches = F.pixel_unshuffle(2 * picture - 1, PICTURE_SIDE // FIELD_SIDE)  # (B, 48, 64, 64)
         points = F.pixel_unshuffle(model, MODEL_SIDE // FIELD_SIDE)  # (B, 28, 64, 64)
-        x = self.join(torch.cat([patches, points], 1))  # (B, 48, 64, 64)
+        x = self.join(torch.cat([patches, points], 1))  # (B, 40, 64, 64)
         levels = []
         for down in self.down:
             levels.append(x)
-            x = down(x)  # ... (B, 192, 8, 8)
+            x = down(x)  # ... (B, 160, 8, 8)
         for up, merge, skip in zip(self.up, self.merge, levels[::-1], strict=True):
             x = merge(F.interpolate(up(x), scale_factor=2, mode="nearest") + skip)
         raw = self.head(x)  # (B, 9, 64, 64)
