@@ -31,7 +31,9 @@ _SMILE = {
     "mouthUpperUpRight": 0.15,
 }
 _SURPRISE = {
-    "jawOpen": 0.55,
+    "jawOpen": 0.45,
+    "mouthUpperUpLeft": 0.3,
+    "mouthUpperUpRight": 0.3,
     "browInnerUp": 0.8,
     "browOuterUpLeft": 0.7,
     "browOuterUpRight": 0.7,
@@ -94,7 +96,7 @@ def _relit(renderer: TileRenderer, tile: int) -> np.ndarray:
 
 def _side(renderer: TileRenderer, tile: int) -> np.ndarray:
     renderer.light(SIDE, ambient=0.03)
-    aim(renderer.camera, renderer.framing, -20)
+    aim(renderer.camera, renderer.framing, -15)
     return _on_backdrop(renderer.render(_SURPRISE, tile, tile))
 
 
@@ -118,9 +120,10 @@ def _photo_tiles(renderer: TileRenderer, package: Package, photo: Photo, tile: i
     else:
         renderer.light(SOFT)
     rendered = renderer.render(photo.expression, tile, tile)
-    mask = _face_mask((_pixels(level.landmarks68, photo) - (left, top)) * scale, tile)
+    landmarks = (_pixels(level.landmarks68, photo) - (left, top)) * scale
+    mask = _face_mask(landmarks, tile)
     rendered[..., :3] *= _exposure(rendered, picture, mask)
-    return [picture, _over(rendered, picture, mask)]
+    return [picture, _over(rendered, picture, mask * _bare(rendered, picture, landmarks))]
 
 
 def _pixels(points: np.ndarray, photo: Photo) -> np.ndarray:
@@ -144,6 +147,22 @@ def _face_mask(landmarks: np.ndarray, tile: int) -> np.ndarray:
     width = 0.16 * float(np.linalg.norm(brows.mean(0) - chin))
     inside = np.clip(-outside / width + 0.25, 0.0, 1.0)
     return (inside * inside * (3 - 2 * inside)).astype(np.float32)
+
+
+def _bare(rendered: np.ndarray, picture: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """[tile, tile] 0 where, above the brows, the photo is far from the rendered forehead: hair and hats stay there."""
+    tile = len(picture)
+    weights = np.array([0.2126, 0.7152, 0.0722], np.float32)
+    forehead, photo = rendered[..., :3] @ weights, to_linear(picture) @ weights
+    away = np.abs(np.log(np.maximum(forehead, 0.01)) - np.log(np.maximum(photo, 0.01)))
+    coarse = resize(away[..., None], tile // 16, tile // 16)  # strands and wrinkles are no border
+    away = resize(coarse, tile, tile)[..., 0]
+    chin, brows = landmarks[8], landmarks[17:27].mean(0)
+    up = (brows - chin) / np.linalg.norm(brows - chin)
+    rows, columns = np.mgrid[0:tile, 0:tile] + 0.5
+    height = (np.stack([columns, rows], -1) - brows) @ up / np.linalg.norm(brows - chin)  # face heights above the brows
+    above = np.clip((height - 0.02) / 0.08, 0.0, 1.0)
+    return (1 - above * np.clip((away - 0.3) / 0.4, 0.0, 1.0)).astype(np.float32)
 
 
 def _exposure(rendered: np.ndarray, picture: np.ndarray, mask: np.ndarray) -> float:

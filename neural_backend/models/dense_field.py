@@ -24,6 +24,7 @@ FIELD_SIDE = 64  # cells of the answer
 MODEL_CHANNELS = 7  # normal 3, template point 3, covered 1
 LOG_PRECISION = (-3.0, 2.0)  # of positions, in crop pixels: errors of 20 to 0.14 pixels
 LOG_NORMAL_PRECISION = (-1.0, 4.0)  # of unit vectors
+NORMAL_LOSS = 15.0  # pixels of flow that a normal off by one counts as
 
 
 @dataclass(frozen=True)
@@ -113,18 +114,28 @@ class DenseFieldNet(nn.Module):
         return DenseFields(flow, whitener, normal, (1.0 + w[:, 0]).clamp(*LOG_NORMAL_PRECISION).exp())
 
 
-def negative_log_likelihood(
+def field_losses(
     fields: DenseFields,
     flow: Tensor,  # [B, 2, 64, 64] truth
     normal: Tensor,  # [B, 3, 64, 64] truth, unit
-    covered: Tensor,  # [B, 64, 64] 1 where there is a truth
+    weight: Tensor,  # [B, 64, 64] what each cell counts, 0 where there is no truth
 ) -> tuple[Tensor, Tensor]:
-    """Mean over the covered cells of the Gaussian negative log-likelihood: (of the flow, of the normal)."""
+    """(how far the answers are off, Gaussian negative log-likelihood of their errors), weighted means over the cells.
+
+    The likelihood trains the uncertainties alone: its gradient to the answers is stopped. Divided by a variance that is
+    still large, it would hardly move them (Stirn et al., "Faithful heteroscedastic regression", 2023).
+    """
+    total = weight.sum().clamp_min(1e-6)
+
+    def mean(values: Tensor) -> Tensor:
+        return (values * weight).sum() / total
+
+    off = F.smooth_l1_loss(fields.flow, flow, reduction="none", beta=1.0).sum(1)
+    turned = F.smooth_l1_loss(fields.normal, normal, reduction="none", beta=0.05).sum(1)
     a, b, c = fields.whitener.unbind(1)
-    away = fields.flow - flow
+    away = (fields.flow - flow).detach()
     whitened = torch.stack([a * away[:, 0], b * away[:, 0] + c * away[:, 1]], 1)
     of_flow = 0.5 * whitened.square().sum(1) - a.log() - c.log()
-    turned = (fields.normal - normal).square().sum(1)
-    of_normal = 0.5 * fields.sharpness.square() * turned - 2 * fields.sharpness.log()
-    total = covered.sum().clamp_min(1)
-    return (of_flow * covered).sum() / total, (of_normal * covered).sum() / total
+    squared = (fields.normal - normal).detach().square().sum(1)
+    of_normal = 0.5 * fields.sharpness.square() * squared - 2 * fields.sharpness.log()
+    return mean(off + NORMAL_LOSS * turned), mean(of_flow + of_normal)

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ...fitting.dense_fields import DENSE_FIELD_FILE
 from ...head.template import metadata_entry
-from ...models.dense_field import FIELD_SIDE, MODEL_SIDE, DenseFieldNet, negative_log_likelihood
+from ...models.dense_field import FIELD_SIDE, MODEL_SIDE, DenseFieldNet, field_losses
 from .augment import mirrored, photographed
 
 log = logging.getLogger(__name__)
@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 EMA = 0.998
 SECOND = 0.35  # share of examples that show a second look's start
 HELD_OUT_EVERY = 11  # every eleventh person is never trained on (odd, as even people are all samples of the prior)
+#: The face on the mean head, decimetres: what fitting is after. Other cells count OFF_FACE.
+FACE_HEIGHT_DM, FACE_DEPTH_DM = (-0.95, 0.90), 0.30
+OFF_FACE = 0.1
 Examples = tuple[Tensor, Tensor, Tensor]  # picture uint8, model float16, truth float16
 
 
@@ -58,31 +61,38 @@ def batch_of(examples: Examples, rows: Tensor, second: Tensor, device: torch.dev
     return picture[rows].to(device).float() / 255, model.to(device).float(), truth.to(device).float()
 
 
+def cell_weight(model: Tensor, truth: Tensor) -> Tensor:
+    """[B, 64, 64] what the cells count: the face whole, neck, scalp and ears a little, the background nothing."""
+    place = torch.nn.functional.avg_pool2d(model[:, 3:6], MODEL_SIDE // FIELD_SIDE)  # decimetres on the mean head
+    (low, high), behind = FACE_HEIGHT_DM, FACE_DEPTH_DM
+    face = (place[:, 1] > low) & (place[:, 1] < high) & (place[:, 2] > behind)
+    return truth[:, 5] * torch.where(face, 1.0, OFF_FACE)
+
+
 @torch.no_grad()
 def measure(net: DenseFieldNet, examples: Examples, device: torch.device) -> dict[str, float]:
-    """Errors on held-out people: likelihood, and root mean squares beside those of the landmark fit itself."""
+    """On held-out people: losses, and root mean squares over the face beside those of the landmark fit itself."""
     net.eval()
     sums, cells = np.zeros(6), 0.0
     for rows in torch.arange(len(examples[0])).split(16):
         picture, model, truth = batch_of(examples, rows, torch.zeros(len(rows), dtype=torch.bool), device)
         fields = net(picture, model)
-        flow, normal, covered = truth[:, :2], truth[:, 2:5], truth[:, 5]
-        likelihood = negative_log_likelihood(fields, flow, normal, covered)
+        flow, normal, weight = truth[:, :2], truth[:, 2:5], cell_weight(model, truth)
+        losses = field_losses(fields, flow, normal, weight)
         drawn = torch.nn.functional.avg_pool2d(model[:, :3], MODEL_SIDE // FIELD_SIDE)
+        face = (weight == 1).float()
         squares = [
-            ((fields.flow - flow).square().sum(1) * covered).sum(),
-            (flow.square().sum(1) * covered).sum(),
-            ((fields.normal - normal).square().sum(1) * covered).sum(),
-            ((drawn - normal).square().sum(1) * covered).sum(),
+            ((values - wanted).square().sum(1) * face).sum()
+            for values, wanted in ((fields.flow, flow), (0 * flow, flow), (fields.normal, normal), (drawn, normal))
         ]
-        count = float(covered.sum())
-        sums += [*(float(x) * count for x in likelihood), *(float(x) for x in squares)]
+        count = float(face.sum())
+        sums += [*(float(x) * count for x in losses), *(float(x) for x in squares)]
         cells += count
     net.train()
-    nll_flow, nll_normal, *squares = sums / cells
+    off, likelihood, *squares = sums / cells
     flow, flow_before, normal, normal_before = np.sqrt(squares)
     return {
-        "nll_flow": nll_flow, "nll_normal": nll_normal,
+        "off": off, "likelihood": likelihood,
         "flow_px": flow, "flow_px_before": flow_before, "normal": normal, "normal_before": normal_before,
     }  # fmt: skip
 
@@ -118,8 +128,7 @@ def train(arguments: argparse.Namespace) -> None:
         flips = torch.rand(arguments.batch, generator=generator) < 0.5
         picture, model, truth = (x.to(device) for x in mirrored(picture, model, truth, flips))
         fields = net(picture, model)
-        of_flow, of_normal = negative_log_likelihood(fields, truth[:, :2], truth[:, 2:5], truth[:, 5])
-        loss = of_flow + of_normal
+        loss = sum(field_losses(fields, truth[:, :2], truth[:, 2:5], cell_weight(model, truth)))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
@@ -132,6 +141,7 @@ def train(arguments: argparse.Namespace) -> None:
                 own.copy_(torch.lerp(own, new, 1 - keep) if own.is_floating_point() else new)
         if (step + 1) % arguments.every == 0 or step + 1 == arguments.steps:
             row = {"step": step + 1, "train": float(np.mean(running)), **measure(smooth, held_out, device)}
+            row = {key: float(value) for key, value in row.items()}  # numpy numbers cannot be resumed from
             rows.append(row)
             running.clear()
             seconds = (time.perf_counter() - began) / (step + 1 - start)
@@ -159,7 +169,7 @@ def save(net: DenseFieldNet, path: Path, steps: int, examples: int) -> None:
 
 
 def write_curves(rows: list[dict[str, float]], folder: Path) -> None:
-    """log.csv and curves.png: likelihood on both sides, and errors beside the landmark fit's."""
+    """log.csv and curves.png: the loss on both sides, and errors beside the landmark fit's."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -172,8 +182,8 @@ def write_curves(rows: list[dict[str, float]], folder: Path) -> None:
     steps = [row["step"] for row in rows]
     figure, axes = pyplot.subplots(1, 3, figsize=(12, 3.4))
     axes[0].plot(steps, [row["train"] for row in rows], label="training (augmented)")
-    axes[0].plot(steps, [row["nll_flow"] + row["nll_normal"] for row in rows], label="held-out people")
-    axes[0].set_title("negative log-likelihood per cell")
+    axes[0].plot(steps, [row["off"] + row["likelihood"] for row in rows], label="held-out people")
+    axes[0].set_title("loss")
     for axis, key, title in ((axes[1], "flow_px", "position, pixels (about mm)"), (axes[2], "normal", "normal")):
         axis.plot(steps, [row[key] for row in rows], label="network, held out")
         axis.plot(steps, [row[f"{key}_before"] for row in rows], "--", label="landmark fit")
