@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
@@ -20,11 +20,10 @@ from ..perception.matte import PersonMatte
 from ..perception.skin import skin_weight
 from ..tasks.progress import Progress, silent
 from .albedo import AlbedoBasis, albedo_basis
-from .dense_fields import DenseFieldReader, load_dense_field
 from .landmarks import LandmarkCalibration
 from .lid_rest import rest_lids
 from .linear_points import project
-from .map_initialisation import Evidence, MapOptions, Observation, fit_landmarks, improve
+from .map_initialisation import Evidence, MapOptions, Observation, fit_landmarks
 from .outline import skin_colour
 from .parameters import HeadState
 from .photo_pixels import PhotoPixels
@@ -51,10 +50,8 @@ class Quality:
     samples: int  # of the skin
     map: MapOptions
     photometric: PhotometricOptions
-    dense_passes: int = 2  # looks of the dense field network, each from a better fit
 
 
-DENSE_MAP = MapOptions(iterations=5, outline_from=0)
 QUALITIES = {
     "draft": Quality(900, MapOptions(), PhotometricOptions(blurs_m=(0.003, 0.002, 0.0015))),
     "standard": Quality(1800, MapOptions(), PhotometricOptions()),
@@ -76,12 +73,10 @@ class Models:
 
 
 @lru_cache(maxsize=2)
-def load_models(device: str = "cpu", dense_fields: bool = True) -> Models:
-    """All models; without the dense field network for those who are about to train it."""
+def load_models(device: str = "cpu") -> Models:
     template = HeadTemplate.load()
-    dense = DenseFieldReader(template, load_dense_field(), device) if dense_fields else None
     return Models(
-        template, Evidence.of(template, LandmarkCalibration.load(), dense), ReflectancePrior.load(),
+        template, Evidence.of(template, LandmarkCalibration.load()), ReflectancePrior.load(),
         FacePerception.load(device), PersonMatte(device),
     )  # fmt: skip
 
@@ -130,16 +125,6 @@ def observe(photo: Photo, face: Face, matte: np.ndarray, skin: np.ndarray) -> tu
     return observation, pixels
 
 
-def look_again(
-    evidence: Evidence, head: HeadState, photos: Sequence[Photo], observations: Sequence[Observation]
-) -> list[Observation]:
-    """The observations with dense measurements of the head as fitted so far."""
-    return [
-        replace(seen, dense=evidence.dense.measure(photo.srgb, seen.landmarks, head.identity, state))
-        for photo, seen, state in zip(photos, observations, head.photos, strict=True)
-    ]
-
-
 def fit_faces(
     photos: Sequence[Photo],
     faces: Sequence[Face],
@@ -156,9 +141,6 @@ def fit_faces(
     seen = [observe(*each) for each in zip(photos, faces, mattes, skins, strict=True)]
     observations, pixels = [each[0] for each in seen], [each[1] for each in seen]
     head = fit_landmarks(models.evidence, observations, quality.map)
-    for _ in range(quality.dense_passes):
-        observations = look_again(models.evidence, head, photos, observations)
-        improve(models.evidence, head, observations, DENSE_MAP)
     progress("fit", 0.4, "Shape from shading")
     transfer = SkinTransfer()
     look = fit_photometric(

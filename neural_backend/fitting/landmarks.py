@@ -1,10 +1,9 @@
 """What a detected landmark measures: a place on the template, seen with a known bias and a known uncertainty.
 
 A landmark network has its own idea of where its points lie and pulls towards its own mean face, the more so the further
-a head is turned: besides its bias, its answer to how a person differs from the mean (the response) is learned.
-`neural_backend.training.calibrate_landmarks` learns all of this on renders of known heads; residuals here are distances
-at the head's depth (metres) in axes that turn with the head's roll, because the network turns its crop upright before
-it looks.
+a head is turned. `neural_backend.training.calibrate_landmarks` learns all of this on renders of known heads; residuals
+here are distances at the head's depth (metres) in axes that turn with the head's roll, because the network turns its
+crop upright before it looks.
 """
 
 from __future__ import annotations
@@ -45,8 +44,6 @@ class LandmarkCalibration:
     bias: np.ndarray  # [Y, 3, 468, 2] metres: at the node, per radian of yaw from it, per radian of pitch
     variance: np.ndarray  # [Y, 468, 2] square metres, of everything
     factors: np.ndarray  # [Y, 936, Q] metres: the correlated share, covariance = factors factors^T + the rest
-    response_in: np.ndarray  # [Q, 936] how a head differs from the mean in the picture, in Q directions ...
-    response_out: np.ndarray  # [936, Q] ... moves the detections: mostly back towards the network's own mean face
     inflation: float  # the correlated noise counts as this many independent samples' worth in the diagonal mode
     expression_gain: np.ndarray  # [52] weight per unit of the network's blendshape score
     expression_base: np.ndarray  # [52] weight at score zero
@@ -69,7 +66,7 @@ class LandmarkCalibration:
                 name: data[name].astype(np.float64)
                 for name in (
                     "barycentric", "offset", "yaw_nodes", "bias", "variance", "factors",
-                    "response_in", "response_out", "expression_gain", "expression_base", "expression_sd",
+                    "expression_gain", "expression_base", "expression_sd",
                 )
             },
             inflation=float(data["inflation"][0]),
@@ -129,12 +126,8 @@ def landmark_residuals(
     jacobian = image_jacobian(points, positions, in_camera, photo)
     upright = roll_axes(photo) * (photo.translation[2] / photo.focal_px)  # pixels -> metres at the head's depth
     bias, variance, factors = calibration.at_view(photo.yaw, photo.pitch)
+    distance = (landmarks[:FACE_POINTS, :2] - pixels) @ upright.T - bias
     jacobian = np.einsum("ab,pbk->pak", upright, jacobian).reshape(2 * len(positions), -1)
-    # What the network makes of the person's own shape: linear in how it differs from the mean in this picture.
-    count = len(identity)
-    answer = calibration.response_out @ (calibration.response_in @ jacobian[:, :count])  # [936, K]
-    distance = (landmarks[:FACE_POINTS, :2] - pixels) @ upright.T - bias - (answer @ identity).reshape(-1, 2)
-    jacobian[:, :count] += answer
     weight = 1.0 / (1.0 + (distance**2 / variance).sum(1) / (2 * robust**2))  # [L]
     value = distance.reshape(-1)
     independent = np.repeat(np.sqrt(weight), 2) / np.sqrt(variance.reshape(-1) * calibration.inflation)

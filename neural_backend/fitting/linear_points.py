@@ -45,10 +45,6 @@ class LinearPoints:
     def __len__(self) -> int:
         return len(self.mean)
 
-    def at(self, chosen: np.ndarray) -> LinearPoints:
-        """The points with these indices."""
-        return LinearPoints(self.mean[chosen], self.identity[:, chosen], self.expression[:, chosen])
-
     def joined(self, other: LinearPoints) -> LinearPoints:
         return LinearPoints(
             np.concatenate([self.mean, other.mean]),

@@ -11,7 +11,6 @@ import numpy as np
 from ..head.template import HeadTemplate
 from ..protocol.errors import MienError
 from .bounded import bounded_step
-from .dense_fields import DenseFieldReader, DenseMeasurements
 from .gaze import GazePoints, gaze_residuals
 from .landmarks import FACE_POINTS, LandmarkCalibration, landmark_residuals
 from .linear_points import LinearPoints
@@ -36,7 +35,6 @@ class Observation:
     matte: np.ndarray | None = None  # [h, w] person, reduced by `scale`
     skin: np.ndarray | None = None  # [h, w] how likely bare skin up to the matte's edge, reduced likewise
     scale: float = 1.0
-    dense: DenseMeasurements | None = None  # once a first fit is there: see dense_fields
 
 
 @dataclass(frozen=True)
@@ -48,14 +46,11 @@ class Evidence:
     points: LinearPoints
     gaze: GazePoints
     outline: OutlineMesh
-    dense: DenseFieldReader | None = None
 
     @classmethod
-    def of(
-        cls, template: HeadTemplate, calibration: LandmarkCalibration, dense: DenseFieldReader | None = None
-    ) -> Evidence:
+    def of(cls, template: HeadTemplate, calibration: LandmarkCalibration) -> Evidence:
         points, gaze = calibration.points(template), GazePoints.of(template)
-        return cls(template, calibration, points, gaze, OutlineMesh.of(template), dense)
+        return cls(template, calibration, points, gaze, OutlineMesh.of(template))
 
 
 @dataclass(frozen=True)
@@ -136,20 +131,15 @@ def fit_landmarks(
     evidence: Evidence, observations: Sequence[Observation], options: MapOptions | None = None
 ) -> HeadState:
     """Identity, poses, focal lengths and expressions that explain landmarks and outlines best under the priors."""
+    options = options or MapOptions()
     points, calibration = evidence.points, evidence.calibration
     stable = stable_points(calibration, points)
     head = HeadState(
         np.zeros(len(points.identity)), [initial_photo(observation, points, stable) for observation in observations]
     )
-    for photo, observation in zip(head.photos, observations, strict=True):
-        photo.expression = possible_expression(calibration.expression_prior(observation.blendshapes)[0])
-    improve(evidence, head, observations, options or MapOptions())
-    return head
-
-
-def improve(evidence: Evidence, head: HeadState, observations: Sequence[Observation], options: MapOptions) -> None:
-    """Gauss-Newton on all evidence there is, from `head` and in place."""
-    priors = [evidence.calibration.expression_prior(observation.blendshapes) for observation in observations]
+    priors = [calibration.expression_prior(observation.blendshapes) for observation in observations]
+    for photo, (mean, _) in zip(head.photos, priors, strict=True):
+        photo.expression = possible_expression(mean)
     for iteration in range(options.iterations):
         hessian, gradient = np.zeros((head.size, head.size)), np.zeros(head.size)
         for index, observation in enumerate(observations):
@@ -161,6 +151,7 @@ def improve(evidence: Evidence, head: HeadState, observations: Sequence[Observat
         head.move(step)
         if iteration > options.outline_from and np.abs(step[: len(head.identity)]).max() < 5e-3:
             break
+    return head
 
 
 def add_evidence(
@@ -173,7 +164,7 @@ def add_evidence(
     hessian: np.ndarray,
     gradient: np.ndarray,
 ) -> None:
-    """Add one photo's landmarks, irises, outline and dense measurements to the normal equations (in place)."""
+    """Add one photo's landmarks, irises and outline to the normal equations (in place)."""
     photo, at = head.photos[index], head.indices(index)
     terms = [
         landmark_residuals(
@@ -189,8 +180,6 @@ def add_evidence(
         )  # fmt: skip
         if found is not None:
             terms.append(found)
-    if evidence.dense is not None and observation.dense is not None:
-        terms.append(evidence.dense.residuals(observation.dense, photo, head.identity))
     for term in terms:
         hessian[np.ix_(at, at)] += term.jacobian.T @ term.jacobian
         gradient[at] += term.jacobian.T @ term.value

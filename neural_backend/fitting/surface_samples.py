@@ -21,7 +21,6 @@ MOUTH_POINTS = range(48, 68)
 BROW_MARGIN_M = 0.006  # brows, lashes and lips have colours of their own: shading must not explain them
 EYE_MARGIN_M = 0.003
 FOREHEAD_M, CHIN_M = 0.045, 0.008  # above the eye corners, below the chin's lowest landmark
-HAIRLINE_M, BELOW_CHIN_M, BEHIND_JAW_M = 0.085, 0.02, 0.02  # of the front of the head
 DEEPEST_M = 0.075  # behind the nose bridge: ears and the head's sides are left to silhouettes
 
 
@@ -41,16 +40,7 @@ class SurfaceSamples:
     @classmethod
     def on_face(cls, template: HeadTemplate, count: int) -> SurfaceSamples:
         """About `count` vertices spread evenly over the face's skin."""
-        return cls.spread(template, face_region(template), count)
-
-    @classmethod
-    def on_head(cls, template: HeadTemplate, count: int) -> SurfaceSamples:
-        """About `count` vertices spread evenly over the front of the head: brows, lids, lips and ears too."""
-        return cls.spread(template, head_region(template), count)
-
-    @classmethod
-    def spread(cls, template: HeadTemplate, candidates: np.ndarray, count: int) -> SurfaceSamples:
-        """About `count` of the candidates (level-1 vertex ids), evenly."""
+        candidates = face_region(template)
         chosen = candidates[farthest_points(template.vertices[candidates].astype(np.float64), count)]
         level = template.levels[1]
         touched = np.isin(level.triangles, chosen).any(1)
@@ -109,27 +99,12 @@ def landmark68_positions(template: HeadTemplate) -> np.ndarray:
     return np.einsum("lk,lkd->ld", template.landmarks68_barycentric, template.vertices[template.landmarks68_triangle])
 
 
-def outer_skin(template: HeadTemplate) -> np.ndarray:
-    """[n] level-1 vertices of the skin alone, without the rims it shares with mouth, eyes and nostrils."""
-    return np.setdiff1d(
+def face_region(template: HeadTemplate) -> np.ndarray:
+    """[n] level-1 vertices of the skin between forehead, jaw and temples, without brows, eye openings and mouth."""
+    skin = np.setdiff1d(
         template.part_vertices("skin"),
         template.part_vertices("mouth_bag", "eye_socket_left", "eye_socket_right", "nostril"),
     )
-
-
-def head_region(template: HeadTemplate) -> np.ndarray:
-    """[n] level-1 vertices of the skin from the top of the forehead to below the chin, and back to the ears."""
-    skin = outer_skin(template)
-    places, marks = template.vertices[skin].astype(np.float64), landmark68_positions(template)
-    eyes_height = marks[list(EYE_POINTS), 1].mean()
-    inside = (places[:, 1] < eyes_height + HAIRLINE_M) & (places[:, 1] > marks[8, 1] - BELOW_CHIN_M)
-    inside &= places[:, 2] > marks[[0, 16], 2].mean() - BEHIND_JAW_M
-    return skin[inside]
-
-
-def face_region(template: HeadTemplate) -> np.ndarray:
-    """[n] level-1 vertices of the skin between forehead, jaw and temples, without brows, eye openings and mouth."""
-    skin = outer_skin(template)
     places = template.vertices[skin].astype(np.float64)
     marks = landmark68_positions(template)
     eyes_height = marks[list(EYE_POINTS), 1].mean()

@@ -2,7 +2,7 @@
 
     python -m neural_backend.training.calibrate_landmarks --known-heads FOLDER [--known-heads FOLDER ...]
 
-Only pictures of the split 'calibration' are used. The landmarks are detected here, by the network that ships.
+Pictures of the splits 'calibration' and 'training' are used, never those of 'proof'. The landmarks are detected here, by the network that ships.
 """
 
 from __future__ import annotations
@@ -22,12 +22,9 @@ from ..perception.face import FacePerception
 from ..perception.image import load_photo
 from .landmark_statistics import (
     Samples,
-    bias_at,
-    displacements,
     distances,
     expression_statistics,
     learn_offsets,
-    learn_response,
     mirrored_points,
     noise_by_yaw,
     place_points,
@@ -37,8 +34,8 @@ from .landmark_statistics import (
 
 log = logging.getLogger(__name__)
 
+SPLITS = ("calibration", "training")
 RANK = 24  # correlated directions kept per yaw node
-RESPONSE_RANK, RESPONSE_RIDGE, RESPONSE_ROUNDS = 30, 10.0, 2
 INFLATION = 10.0  # of the variance when points are taken as independent: their errors have about 13 free directions
 MOST_MISSED = 0.25  # of the eye distance: a detection further off than this found something else
 
@@ -72,19 +69,11 @@ def calibrate(template: HeadTemplate, samples: Samples, rank: int = RANK) -> dic
     """Everything LandmarkCalibration holds."""
     triangle, barycentric = place_points(template, samples)
     offset = learn_offsets(samples, triangle, barycentric)
-    raw = distances(samples, true_points(samples, triangle, barycentric, offset))
-    displacement = displacements(template, samples, triangle, barycentric, offset)
+    residual = distances(samples, true_points(samples, triangle, barycentric, offset))
     frontal = samples.subset(np.abs(samples.yaw()) < np.radians(12))
     seen = frontal.landmarks[:, :FACE_POINTS, :2]
     mirror = mirrored_points(upright(frontal, seen - seen.mean(1, keepdims=True)))
-    # Bias and response explain the same residuals: each is learned on what the other leaves.
-    answered = np.zeros_like(raw)
-    for _ in range(RESPONSE_ROUNDS):
-        nodes, bias, variance, factors = noise_by_yaw(raw - answered, samples.yaw(), samples.pitch(), mirror, rank)
-        unbiased = raw - bias_at(nodes, bias, samples.yaw(), samples.pitch())
-        inwards, outwards = learn_response(unbiased, displacement, mirror, RESPONSE_RANK, RESPONSE_RIDGE)
-        answered = (displacement.reshape(len(raw), -1) @ inwards.T @ outwards.T).reshape(raw.shape)
-    nodes, bias, variance, factors = noise_by_yaw(raw - answered, samples.yaw(), samples.pitch(), mirror, rank)
+    nodes, bias, variance, factors = noise_by_yaw(residual, samples.yaw(), samples.pitch(), mirror, rank)
     gain, base, sd = expression_statistics(samples)
     for node, spread in zip(nodes, variance, strict=True):
         log.info("yaw %+3.0f: %.2f mm per axis", np.degrees(node), 1e3 * np.sqrt(spread.mean()))
@@ -96,8 +85,6 @@ def calibrate(template: HeadTemplate, samples: Samples, rank: int = RANK) -> dic
         "bias": bias.astype(np.float32),
         "variance": variance.astype(np.float32),
         "factors": factors.astype(np.float32),
-        "response_in": inwards.astype(np.float32),
-        "response_out": outwards.astype(np.float32),
         "inflation": np.array([INFLATION], np.float32),
         "expression_gain": gain.astype(np.float32),
         "expression_base": base.astype(np.float32),
@@ -117,7 +104,13 @@ def main() -> None:
     parser.add_argument("--rank", type=int, default=RANK)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    heads = (head for folder in arguments.known_heads for head in read_known_heads(folder, "calibration"))
+    heads = (
+        head
+        for folder in arguments.known_heads
+        for split in SPLITS
+        if any((folder / split).glob("shard_*.npz"))
+        for head in read_known_heads(folder, split)
+    )
     samples = detect(heads, FacePerception.load())
     save(calibrate(HeadTemplate.load(), samples, arguments.rank), len(samples), arguments.output)
 

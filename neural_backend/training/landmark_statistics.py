@@ -173,51 +173,6 @@ def learn_offsets(samples: Samples, triangle: np.ndarray, barycentric: np.ndarra
     return offset * np.minimum(1.0, LONGEST_OFFSET_M / np.maximum(length, 1e-12))
 
 
-def displacements(
-    template: HeadTemplate, samples: Samples, triangle: np.ndarray, barycentric: np.ndarray, offset: np.ndarray
-) -> np.ndarray:
-    """[N, L, 2] how the person differs from the mean head in the picture, at the same pose and expression: metres at
-    the head's depth, upright axes."""
-
-    def blend(field: np.ndarray) -> np.ndarray:
-        return sum(field[..., triangle[:, k], :] * barycentric[:, k, None] for k in range(3))
-
-    moved = np.tensordot(samples.expression, blend(template.arkit).astype(np.float64), 1)  # [N, L, 3]
-    mean = blend(template.vertices.astype(np.float64)) + offset + moved
-
-    def project(points: np.ndarray) -> np.ndarray:
-        in_camera = np.einsum("nab,nlb->nla", samples.rotation, points) + samples.translation[:, None]
-        return in_camera[..., :2] / in_camera[..., 2:] * samples.intrinsics[:, None, None, 0, 0]
-
-    return upright(samples, project(true_points(samples, triangle, barycentric, offset)) - project(mean))
-
-
-def learn_response(
-    residual: np.ndarray,  # [N, L, 2] detected minus true, bias removed
-    displacement: np.ndarray,  # [N, L, 2] true minus mean head
-    mirror: np.ndarray,  # [L]
-    rank: int,
-    ridge: float,
-) -> tuple[np.ndarray, np.ndarray]:
-    """([Q, 2L], [2L, Q]): residual = out @ in @ displacement, by ridge regression on the principal directions.
-
-    Args:
-        ridge: in units of the strongest direction's variance, against one render.
-    """
-    size = np.sqrt((residual**2).mean((1, 2)))
-    usual = size < 1.8 * np.median(size)  # a face that was hidden or lost has nothing to say
-    answers, causes = (
-        np.concatenate([values[usual], values[usual][:, mirror] * [-1, 1]]).reshape(2 * usual.sum(), -1)
-        for values in (residual, displacement)
-    )
-    _, strengths, directions = np.linalg.svd(causes, full_matrices=False)
-    directions = directions[:rank]
-    codes = causes @ directions.T  # [2N, Q] metres
-    unit = strengths[0] ** 2 / len(causes)
-    out = np.linalg.solve(codes.T @ codes + ridge * unit * np.eye(len(directions)), codes.T @ answers)
-    return directions, out.T
-
-
 def noise_by_yaw(
     residual: np.ndarray,  # [N, L, 2]
     yaw: np.ndarray,  # [N] radians
@@ -256,18 +211,6 @@ def noise_by_yaw(
         strengths = np.sqrt(np.maximum(strengths**2 - noise**2, 0))
         factors.append((vectors[:rank] * strengths[:rank, None]).T)
     return nodes, np.array(bias), np.array(variance), np.array(factors)
-
-
-def bias_at(nodes: np.ndarray, bias: np.ndarray, yaw: np.ndarray, pitch: np.ndarray) -> np.ndarray:
-    """[N, L, 2] the bias of `noise_by_yaw` at [N] views, blended between the two nearest nodes."""
-    low = np.clip(np.searchsorted(nodes, yaw) - 1, 0, len(nodes) - 2)
-    share = np.clip((yaw - nodes[low]) / (nodes[low + 1] - nodes[low]), 0, 1)[:, None, None]
-
-    def at(node: np.ndarray) -> np.ndarray:
-        step = (yaw - nodes[node])[:, None, None]
-        return bias[node, 0] + bias[node, 1] * step + bias[node, 2] * pitch[:, None, None]
-
-    return at(low) * (1 - share) + at(low + 1) * share
 
 
 def expression_statistics(samples: Samples) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
