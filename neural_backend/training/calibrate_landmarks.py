@@ -2,7 +2,8 @@
 
     python -m neural_backend.training.calibrate_landmarks --known-heads FOLDER [--known-heads FOLDER ...]
 
-Pictures of the splits 'calibration' and 'training' are used, never those of 'proof'. The landmarks are detected here, by the network that ships.
+Pictures of the splits 'calibration' and 'training' are used, never those of 'proof'. The landmarks are detected here,
+by the network that ships.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 """Known heads: shots are reproducible, splits disjoint, and the recorded truth lies on the recorded picture."""
 
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from neural_backend.lightstage.known_heads import (
     read_known_heads,
     training_shots,
 )
+from neural_backend.lightstage.render_known_heads import parse_part
 from neural_backend.perception.face import FacePerception
 from neural_backend.perception.image import load_photo
 from neural_backend.protocol.arkit import ARKIT_INDEX
@@ -141,3 +143,10 @@ def test_truth_lies_on_the_picture(heads):
             corner = loop[(side * loop[:, 0]).argmax()]
             pixel, _ = head.camera.project(corner[None])
             assert np.linalg.norm(pixel[0] - found[landmark]) < 0.1 * eye_distance, (head.name, landmark)
+
+
+def test_parts_of_the_work_are_read_or_refused():
+    assert parse_part("1/3") == (1, 3)
+    for word in ("3/3", "1", "a/2", "0/0", "-1/2"):
+        with pytest.raises(argparse.ArgumentTypeError, match="K/N"):
+            parse_part(word)
