@@ -235,7 +235,13 @@ def main() -> None:
     parser.add_argument("--size", type=int, help="pixels (default 352, proof 512)")
     parser.add_argument("--samples", type=int, help="paths per pixel (default 7, proof 12)")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--part", type=parse_part, default=(0, 1), metavar="K/N", help="render every N-th shard from K on, beside other processes")
+    parser.add_argument(
+        "--part",
+        type=parse_part,
+        default=(0, 1),
+        metavar="K/N",
+        help="render every N-th shard from K on, beside other processes",
+    )
     parser.add_argument("--only", nargs="*", default=[], help="only shots whose name contains one of these")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
