@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,18 @@ SPLITS = ("calibration", "training")
 RANK = 24  # correlated directions kept per yaw node
 INFLATION = 10.0  # of the variance when points are taken as independent: their errors have about 13 free directions
 MOST_MISSED = 0.25  # of the eye distance: a detection further off than this found something else
+
+
+def calibration_heads(folders: Iterable[Path]) -> Iterator[KnownHead]:
+    """The heads to learn from: those of SPLITS, where a folder has them.
+
+    Raises:
+        FileNotFoundError: a folder has none of these splits; the sentence says how to render them.
+    """
+    for folder in folders:
+        there = [split for split in SPLITS if any((folder / split).glob("shard_*.npz"))]
+        for split in there or SPLITS[:1]:
+            yield from read_known_heads(folder, split)
 
 
 def detect(heads: Iterable[KnownHead], perception: FacePerception) -> Samples:
@@ -105,14 +117,7 @@ def main() -> None:
     parser.add_argument("--rank", type=int, default=RANK)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    heads = (
-        head
-        for folder in arguments.known_heads
-        for split in SPLITS
-        if any((folder / split).glob("shard_*.npz"))
-        for head in read_known_heads(folder, split)
-    )
-    samples = detect(heads, FacePerception.load())
+    samples = detect(calibration_heads(arguments.known_heads), FacePerception.load())
     save(calibrate(HeadTemplate.load(), samples, arguments.rank), len(samples), arguments.output)
 
 
