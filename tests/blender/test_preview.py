@@ -99,3 +99,22 @@ def test_tones_are_srgb_below_the_knee(load):
     np.testing.assert_allclose(pictures.to_linear(pictures.to_display(linear)), linear, atol=1e-4)
     bright = pictures.to_display(np.linspace(0, 20, 200))
     assert np.all(np.diff(bright) >= 0) and bright.max() <= 1.0
+
+
+def test_a_hat_stays_the_photos_and_dark_eyes_are_covered(load):
+    """Above the brows the overlay gives way to what is far darker than the forehead; below it never does."""
+    preview = load("blender_addon.preview")
+    tile = 160
+    landmarks = np.zeros((68, 2))
+    landmarks[8] = [80, 140]  # chin
+    landmarks[17:27] = [80, 70]  # brows
+    rendered = np.full((tile, tile, 4), 0.3, np.float32)
+    picture = np.broadcast_to(load("blender_addon.preview.pictures").to_display(rendered[..., :3]), (tile, tile, 3))
+    assert preview._bare(rendered, picture, landmarks).min() == 1
+    dark = picture.copy()
+    dark[:45] = 0.05  # a hat
+    dark[90:100] = 0.05  # glasses
+    shown = preview._bare(rendered, dark, landmarks)
+    assert shown[:30].max() == 0
+    assert shown[75:].min() == 1
+    assert shown[60, 80] > 0.9  # bare forehead between hat and brows
