@@ -1,0 +1,7 @@
+"""The sidebar "Mien" of the 3D view, in the order in which an artist works."""
+
+from __future__ import annotations
+
+from . import export, expressions, head
+
+CLASSES: tuple[type, ...] = (*head.CLASSES, *expressions.CLASSES, *export.CLASSES)
