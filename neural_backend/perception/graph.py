@@ -44,7 +44,7 @@ class GraphNet(nn.Module):
         values: dict[int, Tensor] = {i: getattr(self, f"c{i}") for i in self.constant_ids}
         values.update(zip(self.inputs, inputs, strict=True))
         for op, frees in zip(self.ops, self.frees, strict=True):
-            y = _run(op, [values[i] if i >= 0 else None for i in op["in"]])
+            y = run_op(op, [values[i] if i >= 0 else None for i in op["in"]])
             kind = op.get("activation")
             values[op["out"]] = y if kind is None else y.clamp(0, 6) if kind == "relu6" else F.relu(y)
             for i in frees:
@@ -100,7 +100,7 @@ def _pool(op: dict[str, Any], x: Tensor) -> Tensor:
     return F.max_pool2d(x, op["kernel"], op["stride"]).permute(0, 2, 3, 1)
 
 
-def _run(op: dict[str, Any], a: list[Tensor | None]) -> Tensor:
+def run_op(op: dict[str, Any], a: list[Tensor | None]) -> Tensor:
     x = a[0]
     match op["op"]:
         case "conv_2d" | "depthwise_conv_2d":
