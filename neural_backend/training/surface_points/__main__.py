@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 RENDERED_SHARE = 0.2  # of each batch is path traced
 RENDERED_IDENTITY = 0.25  # their say in the identity: they are few people, which are soon known by heart
 LEARNING_RATE, TRUNK_RATE, WARM_UP = 1e-3, 4e-4, 200
-AVERAGE = 0.999  # of the weights, per step
+AVERAGE = 0.995  # of the weights, per step, once there are enough of them
 CHECK_EVERY, SAVE_EVERY = 500, 500
 
 
@@ -41,8 +41,22 @@ def joined(first: Photos, second: Photos) -> Photos:
     return Photos(*(torch.cat([getattr(first, name), getattr(second, name)]) for name in vars(first)))
 
 
+def moving_average(average: Tensor, new: Tensor, count: Tensor) -> Tensor:
+    """Exponential, shorter at first: the weights training started from are soon forgotten."""
+    return torch.lerp(average, new, torch.maximum(1 - AVERAGE + 0 * count, 10 / (20 + count)).to(new.dtype))
+
+
 class Trainer:
-    def __init__(self, data: Path, output: Path, device: torch.device, batch: int, steps: int, seed: int):
+    def __init__(
+        self,
+        data: Path,
+        output: Path,
+        device: torch.device,
+        batch: int,
+        steps: int,
+        seed: int,
+        start: Path | None = None,
+    ):
         torch.set_float32_matmul_precision("high")
         self.output, self.device, self.steps = output, device, steps
         population, template = people.load(data / "population.npz"), HeadTemplate.load()
@@ -58,9 +72,9 @@ class Trainer:
         mean = self.renders.crops(self.learned_from, 0.0, self.learned_from < 0).places.mean(0)
         config = SurfacePointConfig(points=len(population.points), identity=len(template.identity))
         self.net = SurfacePointNet(config, mean.cpu()).to(device)
-        self.average = torch.optim.swa_utils.AveragedModel(
-            self.net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE)
-        )
+        if start is not None:
+            self.net.load_state_dict(torch.load(start, map_location=device, weights_only=True))
+        self.average = torch.optim.swa_utils.AveragedModel(self.net, avg_fn=moving_average)
         trunk = list(self.net.trunk.parameters())
         rest = [p for name, p in self.net.named_parameters() if not name.startswith("trunk.")]
         self.optimiser = torch.optim.AdamW(
@@ -181,6 +195,7 @@ def main() -> None:
     training.add_argument("--device", default="cpu")
     training.add_argument("--batch", type=int, default=128)
     training.add_argument("--steps", type=int, default=6000)
+    training.add_argument("--start", type=Path, help="average.pt of an earlier run, to go on from with a new schedule")
     training.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -195,7 +210,9 @@ def main() -> None:
         log.info("%d renders packed", count)
     else:
         device = torch.device(arguments.device)
-        Trainer(arguments.data, arguments.output, device, arguments.batch, arguments.steps, arguments.seed).run()
+        Trainer(
+            arguments.data, arguments.output, device, arguments.batch, arguments.steps, arguments.seed, arguments.start
+        ).run()
 
 
 if __name__ == "__main__":
