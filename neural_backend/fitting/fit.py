@@ -18,6 +18,7 @@ from ..perception.face import Face, FacePerception, choose_face
 from ..perception.image import Photo
 from ..perception.matte import PersonMatte
 from ..perception.skin import skin_weight
+from ..perception.surface_points import SurfacePointDetector, SurfacePoints
 from ..tasks.progress import Progress, silent
 from .albedo import AlbedoBasis, albedo_basis
 from .landmarks import LandmarkCalibration
@@ -30,6 +31,7 @@ from .photo_pixels import PhotoPixels
 from .photometric import Appearance, PhotometricOptions, fit_photometric
 from .result import FitResult, PhotoFit
 from .skin_transfer import SkinTransfer
+from .surface_evidence import SurfaceEvidence
 from .surface_samples import SurfaceSamples
 
 log = logging.getLogger(__name__)
@@ -70,14 +72,15 @@ class Models:
     reflectance: ReflectancePrior
     perception: FacePerception
     matte: PersonMatte
+    surface: SurfacePointDetector
 
 
 @lru_cache(maxsize=2)
 def load_models(device: str = "cpu") -> Models:
     template = HeadTemplate.load()
     return Models(
-        template, Evidence.of(template, LandmarkCalibration.load()), ReflectancePrior.load(),
-        FacePerception.load(device), PersonMatte(device),
+        template, Evidence.of(template, LandmarkCalibration.load(), SurfaceEvidence.load(template)),
+        ReflectancePrior.load(), FacePerception.load(device), PersonMatte(device), SurfacePointDetector.load(device),
     )  # fmt: skip
 
 
@@ -111,7 +114,9 @@ def fit_photos(photos: Sequence[Photo], options: FitOptions | None = None, progr
     return fit_faces(photos, faces, mattes, skins, options, progress, started)
 
 
-def observe(photo: Photo, face: Face, matte: np.ndarray, skin: np.ndarray) -> tuple[Observation, PhotoPixels]:
+def observe(
+    photo: Photo, face: Face, matte: np.ndarray, skin: np.ndarray, surface: SurfacePoints | None = None
+) -> tuple[Observation, PhotoPixels]:
     """Measurements and pixels at working resolution, a pixel of about SAMPLE_SPACING_M at the head."""
     landmarks, scores = face.landmarks.astype(np.float64), face.blendshapes.astype(np.float64)
     metres_per_px = FACE_HEIGHT_M / float(np.ptp(landmarks[:468, :2], axis=0).max())
@@ -120,7 +125,7 @@ def observe(photo: Photo, face: Face, matte: np.ndarray, skin: np.ndarray) -> tu
     reduced = cv2.resize(matte.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     observation = Observation(
         photo.width, photo.height, landmarks, scores, photo.focal_px, reduced,
-        np.maximum(skin_colour(pixels.linear, pixels.weight), pixels.weight), pixels.scale,
+        np.maximum(skin_colour(pixels.linear, pixels.weight), pixels.weight), pixels.scale, surface,
     )  # fmt: skip
     return observation, pixels
 
@@ -138,14 +143,15 @@ def fit_faces(
     started = time.perf_counter() if started is None else started
     models, quality = load_models(options.device), QUALITIES[options.quality]
     samples, basis = load_samples(quality.samples)
-    seen = [observe(*each) for each in zip(photos, faces, mattes, skins, strict=True)]
+    points = [models.surface.find(photo, face) for photo, face in zip(photos, faces, strict=True)]
+    seen = [observe(*each) for each in zip(photos, faces, mattes, skins, points, strict=True)]
     observations, pixels = [each[0] for each in seen], [each[1] for each in seen]
     head = fit_landmarks(models.evidence, observations, quality.map)
     progress("fit", 0.4, "Shape from shading")
     transfer = SkinTransfer()
     look = fit_photometric(
         models.evidence, head, observations, pixels, samples, basis, transfer,
-        quality.photometric, lambda done: progress("fit", 0.4 + 0.45 * done, "Shape from shading"),
+        quality.photometric, quality.map, lambda done: progress("fit", 0.4 + 0.45 * done, "Shape from shading"),
     )  # fmt: skip
     progress("fit", 0.9, "Building the head")
     person = personalise(models.template, head.identity)

@@ -32,19 +32,47 @@ class Residuals:
     jacobian: np.ndarray  # [R, K + BLOCK] derivative of the prediction, columns as HeadState.indices
     distance: np.ndarray  # [L, 2] metres at the head's depth before whitening, bias removed
 
+    def scaled(self, share: float) -> Residuals:
+        """The same with `share` of their information."""
+        return Residuals(self.value * share**0.5, self.jacobian * share**0.5, self.distance)
+
 
 @dataclass(frozen=True)
-class LandmarkCalibration:
-    """Learned once, shipped as weights/landmark_calibration.safetensors; docs/fitting.md tells how."""
+class PointNoise:
+    """How L detected points err, by the view of the head."""
+
+    yaw_nodes: np.ndarray  # [Y] radians, ascending
+    bias: np.ndarray  # [Y, 3, L, 2] metres: at the node, per radian of yaw from it, per radian of pitch
+    variance: np.ndarray  # [Y, L, 2] square metres, of everything
+    factors: np.ndarray  # [Y, 2L, Q] metres: the correlated share, covariance = factors factors^T + the rest
+    inflation: float  # the correlated noise counts as this many independent samples' worth in the diagonal mode
+
+    def at_view(self, yaw: float, pitch: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """([L, 2] bias, [L, 2] variance, [2L, Q] factors) between the two nearest yaw nodes."""
+        nodes = self.yaw_nodes
+        yaw = float(np.clip(yaw, nodes[0] - WIDEST_STEP, nodes[-1] + WIDEST_STEP))
+        pitch = float(np.clip(pitch, -WIDEST_PITCH, WIDEST_PITCH))
+        low = int(np.clip(np.searchsorted(nodes, yaw) - 1, 0, len(nodes) - 2))
+        share = float(np.clip((yaw - nodes[low]) / (nodes[low + 1] - nodes[low]), 0.0, 1.0))
+        near = low if share < 0.5 else low + 1  # factors of two nodes do not blend: their signs are arbitrary
+        ends = [
+            self.bias[node, 0] + self.bias[node, 1] * (yaw - nodes[node]) + self.bias[node, 2] * pitch
+            for node in (low, low + 1)
+        ]
+        return (
+            ends[0] * (1 - share) + ends[1] * share,
+            self.variance[low] * (1 - share) + self.variance[low + 1] * share,
+            self.factors[near],
+        )
+
+
+@dataclass(frozen=True)
+class LandmarkCalibration(PointNoise):
+    """Learned once, shipped as weights/landmark_calibration.safetensors; docs/fitting.md tells how. L is 468."""
 
     triangle: np.ndarray  # [468, 3] level-1 vertex ids
     barycentric: np.ndarray  # [468, 3]
     offset: np.ndarray  # [468, 3] metres, head axes
-    yaw_nodes: np.ndarray  # [Y] radians, ascending
-    bias: np.ndarray  # [Y, 3, 468, 2] metres: at the node, per radian of yaw from it, per radian of pitch
-    variance: np.ndarray  # [Y, 468, 2] square metres, of everything
-    factors: np.ndarray  # [Y, 936, Q] metres: the correlated share, covariance = factors factors^T + the rest
-    inflation: float  # the correlated noise counts as this many independent samples' worth in the diagonal mode
     expression_gain: np.ndarray  # [52] weight per unit of the network's blendshape score
     expression_base: np.ndarray  # [52] weight at score zero
     expression_sd: np.ndarray  # [52] what remains
@@ -80,24 +108,6 @@ class LandmarkCalibration:
         """[52] blendshape scores -> ([52] expected ARKit weights in 0..1, [52] standard deviations)."""
         return np.clip(self.expression_gain * scores + self.expression_base, 0.0, 1.0), self.expression_sd
 
-    def at_view(self, yaw: float, pitch: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """([468, 2] bias, [468, 2] variance, [936, Q] factors) between the two nearest yaw nodes."""
-        nodes = self.yaw_nodes
-        yaw = float(np.clip(yaw, nodes[0] - WIDEST_STEP, nodes[-1] + WIDEST_STEP))
-        pitch = float(np.clip(pitch, -WIDEST_PITCH, WIDEST_PITCH))
-        low = int(np.clip(np.searchsorted(nodes, yaw) - 1, 0, len(nodes) - 2))
-        share = float(np.clip((yaw - nodes[low]) / (nodes[low + 1] - nodes[low]), 0.0, 1.0))
-        near = low if share < 0.5 else low + 1  # factors of two nodes do not blend: their signs are arbitrary
-        ends = [
-            self.bias[node, 0] + self.bias[node, 1] * (yaw - nodes[node]) + self.bias[node, 2] * pitch
-            for node in (low, low + 1)
-        ]
-        return (
-            ends[0] * (1 - share) + ends[1] * share,
-            self.variance[low] * (1 - share) + self.variance[low + 1] * share,
-            self.factors[near],
-        )
-
 
 def roll_axes(photo: PhotoState) -> np.ndarray:
     """[2, 2] turns picture axes into axes upright with the head."""
@@ -106,15 +116,15 @@ def roll_axes(photo: PhotoState) -> np.ndarray:
 
 
 def landmark_residuals(
-    calibration: LandmarkCalibration,
+    noise: PointNoise,
     points: LinearPoints,
-    landmarks: np.ndarray,  # [>=468, >=2] pixels
+    landmarks: np.ndarray,  # [>=L, >=2] pixels
     photo: PhotoState,
     identity: np.ndarray,
     correlated: float,
     robust: float = 4.0,
 ) -> Residuals:
-    """Residuals of the 468 points of the face in one photo.
+    """Residuals of one kind of points of the face (L of them) in one photo.
 
     Args:
         correlated: 0 treats the points as independent with inflated variance; 1 uses the learned low-rank covariance;
@@ -125,12 +135,12 @@ def landmark_residuals(
     pixels, in_camera = project(positions, photo)
     jacobian = image_jacobian(points, positions, in_camera, photo)
     upright = roll_axes(photo) * (photo.translation[2] / photo.focal_px)  # pixels -> metres at the head's depth
-    bias, variance, factors = calibration.at_view(photo.yaw, photo.pitch)
-    distance = (landmarks[:FACE_POINTS, :2] - pixels) @ upright.T - bias
+    bias, variance, factors = noise.at_view(photo.yaw, photo.pitch)
+    distance = (landmarks[: len(points), :2] - pixels) @ upright.T - bias
     jacobian = np.einsum("ab,pbk->pak", upright, jacobian).reshape(2 * len(positions), -1)
     weight = 1.0 / (1.0 + (distance**2 / variance).sum(1) / (2 * robust**2))  # [L]
     value = distance.reshape(-1)
-    independent = np.repeat(np.sqrt(weight), 2) / np.sqrt(variance.reshape(-1) * calibration.inflation)
+    independent = np.repeat(np.sqrt(weight), 2) / np.sqrt(variance.reshape(-1) * noise.inflation)
     rows = [np.sqrt(1 - correlated) * independent[:, None] * jacobian]
     values = [np.sqrt(1 - correlated) * independent * value]
     if correlated > 0:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from ..head.template import HeadTemplate
+from ..perception.surface_points import SurfacePoints
 from ..protocol.errors import MienError
 from .bounded import bounded_step
 from .gaze import GazePoints, gaze_residuals
@@ -16,10 +17,12 @@ from .landmarks import FACE_POINTS, LandmarkCalibration, landmark_residuals
 from .linear_points import LinearPoints
 from .outline import ROBUST_M, OutlineMesh, outline_residuals
 from .parameters import EXPRESSION, FOCAL, JAW_OPEN, MOUTH_CLOSE, HeadState, PhotoState, possible_expression
+from .surface_evidence import SurfaceEvidence
 
 FULL_FRAME_MM = 36.0
 PRIOR_FOCAL_MM = 50.0  # where nothing is known: a portrait at a normal focal length, log sd 0.3
 PRIOR_FOCAL_LOG_SD = 0.3
+LEAST_CODE_VARIANCE = 0.05
 EXIF_FOCAL_LOG_SD = 0.05  # EXIF is right, unless the photo was cropped
 
 
@@ -35,6 +38,7 @@ class Observation:
     matte: np.ndarray | None = None  # [h, w] person, reduced by `scale`
     skin: np.ndarray | None = None  # [h, w] how likely bare skin up to the matte's edge, reduced likewise
     scale: float = 1.0
+    surface: SurfacePoints | None = None  # what the surface point network sees
 
 
 @dataclass(frozen=True)
@@ -46,11 +50,14 @@ class Evidence:
     points: LinearPoints
     gaze: GazePoints
     outline: OutlineMesh
+    surface: SurfaceEvidence | None = None
 
     @classmethod
-    def of(cls, template: HeadTemplate, calibration: LandmarkCalibration) -> Evidence:
+    def of(
+        cls, template: HeadTemplate, calibration: LandmarkCalibration, surface: SurfaceEvidence | None = None
+    ) -> Evidence:
         points, gaze = calibration.points(template), GazePoints.of(template)
-        return cls(template, calibration, points, gaze, OutlineMesh.of(template))
+        return cls(template, calibration, points, gaze, OutlineMesh.of(template), surface)
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,10 @@ class MapOptions:
     iterations: int = 10
     outline_from: int = 4  # iteration that first looks at the outline: before, the pose is too far off
     correlated: float = 0.0  # how far to trust the learned covariance of the landmarks: see landmark_residuals
-    identity_weight: float = 1.0  # of the N(0, 1) prior
+    identity_weight: float = 1.0  # of the prior
+    landmark_share: float = 1.0  # of the landmarks' information where there are surface points: both err alike
+    surface_share: float = 1.0  # of the surface points' information
+    code: float = 0.0  # see IdentityPrior.of
 
 
 def initial_photo(observation: Observation, points: LinearPoints, stable: np.ndarray) -> PhotoState:
@@ -91,18 +101,41 @@ def stable_points(calibration: LandmarkCalibration, points: LinearPoints) -> np.
     return np.flatnonzero((movement < np.quantile(movement, 0.6)) & (spread < np.quantile(spread, 0.7)))
 
 
+@dataclass(frozen=True)
+class IdentityPrior:
+    """A Gaussian over the identity code."""
+
+    mean: np.ndarray  # [K]
+    precision: np.ndarray  # [K]
+
+    @classmethod
+    def of(cls, evidence: Evidence, observations: Sequence[Observation], weight: float, code: float) -> IdentityPrior:
+        """N(0, 1), or nearer the network's guess where photos have one.
+
+        Args:
+            weight: of the prior as a whole. code: 0 leaves the guesses out, 1 trusts them as far as they were right
+                about people whom the network had not seen.
+        """
+        count = len(evidence.template.identity)
+        codes = [observation.surface.code for observation in observations if observation.surface is not None]
+        if evidence.surface is None or not codes or code == 0:
+            return cls(np.zeros(count), np.full(count, weight))
+        guessed = 1.0 / np.maximum(evidence.surface.code_variance, LEAST_CODE_VARIANCE)
+        precision = (1 - code) + code * guessed
+        return cls(np.mean(codes, axis=0) * (code * guessed / precision), weight * precision)
+
+
 def prior_equations(
     head: HeadState,
     expression_priors: Sequence[tuple[np.ndarray, np.ndarray]],
-    identity_weight: float,
+    identity_prior: IdentityPrior,
     hessian: np.ndarray,
     gradient: np.ndarray,
 ) -> None:
     """Add the priors on identity, expression, focal length to the normal equations (in place)."""
-    count = len(head.identity)
-    own = np.arange(count)
-    hessian[own, own] += identity_weight
-    gradient[own] -= identity_weight * head.identity
+    own = np.arange(len(head.identity))
+    hessian[own, own] += identity_prior.precision
+    gradient[own] -= identity_prior.precision * (head.identity - identity_prior.mean)
     for index, (photo, (mean, sd)) in enumerate(zip(head.photos, expression_priors, strict=True)):
         block = head.block(index)
         at = block[EXPRESSION:]
@@ -138,6 +171,7 @@ def fit_landmarks(
         np.zeros(len(points.identity)), [initial_photo(observation, points, stable) for observation in observations]
     )
     priors = [calibration.expression_prior(observation.blendshapes) for observation in observations]
+    identity_prior = IdentityPrior.of(evidence, observations, options.identity_weight, options.code)
     for photo, (mean, _) in zip(head.photos, priors, strict=True):
         photo.expression = possible_expression(mean)
     for iteration in range(options.iterations):
@@ -145,8 +179,8 @@ def fit_landmarks(
         for index, observation in enumerate(observations):
             late = iteration - options.outline_from
             robust_m = ROBUST_M[min(late, len(ROBUST_M) - 1)] if late >= 0 else None
-            add_evidence(evidence, head, index, observation, options.correlated, robust_m, hessian, gradient)
-        prior_equations(head, priors, options.identity_weight, hessian, gradient)
+            add_evidence(evidence, head, index, observation, options, robust_m, hessian, gradient)
+        prior_equations(head, priors, identity_prior, hessian, gradient)
         step = bounded_step(hessian, gradient, *step_bounds(head))
         head.move(step)
         if iteration > options.outline_from and np.abs(step[: len(head.identity)]).max() < 5e-3:
@@ -159,18 +193,26 @@ def add_evidence(
     head: HeadState,
     index: int,
     observation: Observation,
-    correlated: float,
+    options: MapOptions,
     outline_robust_m: float | None,  # see outline_residuals; None leaves the outline out
     hessian: np.ndarray,
     gradient: np.ndarray,
 ) -> None:
-    """Add one photo's landmarks, irises and outline to the normal equations (in place)."""
+    """Add one photo's landmarks, surface points, irises and outline to the normal equations (in place)."""
     photo, at = head.photos[index], head.indices(index)
+    seen = observation.surface is not None and evidence.surface is not None
     terms = [
         landmark_residuals(
-            evidence.calibration, evidence.points, observation.landmarks, photo, head.identity, correlated
-        )
+            evidence.calibration, evidence.points, observation.landmarks, photo, head.identity, options.correlated
+        ).scaled(options.landmark_share if seen else 1.0)
     ]
+    if seen:
+        terms.append(
+            landmark_residuals(
+                evidence.surface.noise, evidence.surface.points, observation.surface.places, photo, head.identity,
+                options.correlated,
+            ).scaled(options.surface_share)
+        )  # fmt: skip
     if len(observation.landmarks) > FACE_POINTS:
         terms.append(gaze_residuals(evidence.gaze, observation.landmarks, photo, head.identity))
     if outline_robust_m is not None and observation.matte is not None and observation.skin is not None:

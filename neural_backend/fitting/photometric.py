@@ -15,7 +15,15 @@ import numpy as np
 
 from .albedo import AlbedoBasis
 from .bounded import bounded_step
-from .map_initialisation import Evidence, Observation, add_evidence, prior_equations, step_bounds
+from .map_initialisation import (
+    Evidence,
+    IdentityPrior,
+    MapOptions,
+    Observation,
+    add_evidence,
+    prior_equations,
+    step_bounds,
+)
 from .outline import ROBUST_M
 from .parameters import HeadState
 from .photo_pixels import PhotoPixels
@@ -33,9 +41,7 @@ class PhotometricOptions:
     correlation: float = 20.0  # so many values count as one: their errors go together
     robust: float = 1.0  # standard deviations, Cauchy
     bright_robust: float = 0.8  # the same where the photo is brighter than the model: highlights
-    identity_weight: float = 1.0
     identity_limit: float = 0.7  # largest step per iteration, standard deviations
-    correlated: float = 0.0  # landmarks' covariance, see landmark_residuals
     slide: float = 0.0  # share of the image gradient in the derivatives: how far colour edges may move the head
     light_ridge: float = 4.0  # pulls the light's higher bands to zero, by the square of the band, over its mean squared
     traced: tuple[int, ...] = (0, 2)  # iterations that trace the shadows anew; empty: none
@@ -62,12 +68,14 @@ def fit_photometric(
     albedo: AlbedoBasis,
     transfer: SkinTransfer,
     options: PhotometricOptions | None = None,
+    map_options: MapOptions | None = None,
     on_iteration: Callable[[float], None] = lambda done: None,
 ) -> Appearance:
     """Improve `head` in place; returns the colours and lights found on the way."""
-    options = options or PhotometricOptions()
+    options, map_options = options or PhotometricOptions(), map_options or MapOptions()
     photos, bands = len(head.photos), len(transfer.band)
     priors = [evidence.calibration.expression_prior(observation.blendshapes) for observation in observations]
+    identity_prior = IdentityPrior.of(evidence, observations, map_options.identity_weight, map_options.code)
     modes = np.concatenate([samples.points.identity, samples.points.expression])  # [K + 52, U, 3]
     look = Appearance(np.zeros(len(albedo)))
     look.light, look.gain = [None] * photos, [1.0] * photos
@@ -80,7 +88,7 @@ def fit_photometric(
         on_iteration(iteration / len(options.blurs_m))
         hessian, gradient = np.zeros((size, size)), np.zeros(size)
         for index, (photo, observation) in enumerate(zip(head.photos, observations, strict=True)):
-            add_evidence(evidence, head, index, observation, options.correlated, ROBUST_M[-1], hessian, gradient)
+            add_evidence(evidence, head, index, observation, map_options, ROBUST_M[-1], hessian, gradient)
             blur_px = blur_m * photo.focal_px / photo.translation[2] * pixels[index].scale
             trace = transfer if iteration in options.traced else None
             view, fresh = view_samples(
@@ -103,7 +111,7 @@ def fit_photometric(
             # light against skin tone without end.
             ridge = options.light_ridge * (transfer.band**2 + 0.1) / look.level[index] ** 2
             hessian[light_at, light_at] += np.repeat(ridge, 3)
-        prior_equations(head, priors, options.identity_weight, hessian, gradient)
+        prior_equations(head, priors, identity_prior, hessian, gradient)
         colour_at = first_colour + np.arange(len(albedo))
         hessian[colour_at, colour_at] += 1.0
         gradient[colour_at] -= look.albedo

@@ -19,7 +19,7 @@ from safetensors.numpy import save_file
 from ..fitting.landmarks import CALIBRATION_FILE, FACE_POINTS
 from ..head.template import HeadTemplate, metadata_entry
 from ..lightstage.known_heads import KnownHead, read_known_heads
-from ..perception.face import FacePerception
+from ..perception.face import Face, FacePerception
 from ..perception.image import load_photo
 from .landmark_statistics import (
     Samples,
@@ -53,26 +53,30 @@ def calibration_heads(folders: Iterable[Path]) -> Iterator[KnownHead]:
             yield from read_known_heads(folder, split)
 
 
+def facing(head: KnownHead, faces: Iterable[Face]) -> Face | None:
+    """The detected face that is the known head's, None where another or none was found."""
+    centre, _ = head.camera.project(head.eyes[:, :3].mean(0, keepdims=True))
+    for face in faces:
+        if np.linalg.norm(face.landmarks[[468, 473], :2].mean(0) - centre[0]) < MOST_MISSED * face.size:
+            return face
+    return None
+
+
 def detect(heads: Iterable[KnownHead], perception: FacePerception) -> Samples:
     """Run the network on every picture; pictures without a face, or with the face elsewhere, are left out."""
     rows: dict[str, list] = {name: [] for name in Samples.__dataclass_fields__}
     missed = 0
     for head in heads:
-        faces = perception.detect(load_photo(head.picture))
-        centre, _ = head.camera.project(head.eyes[:, :3].mean(0, keepdims=True))
-        good = [
-            face for face in faces
-            if np.linalg.norm(face.landmarks[[468, 473], :2].mean(0) - centre[0]) < MOST_MISSED * face.size
-        ]  # fmt: skip
-        if not good:
+        face = facing(head, perception.detect(load_photo(head.picture)))
+        if face is None:
             missed += 1
             continue
         rows["intrinsics"].append(head.camera.intrinsics)
         rows["rotation"].append(head.camera.rotation)
         rows["translation"].append(head.camera.translation)
         rows["vertices"].append(head.vertices)
-        rows["landmarks"].append(good[0].landmarks)
-        rows["scores"].append(good[0].blendshapes)
+        rows["landmarks"].append(face.landmarks)
+        rows["scores"].append(face.blendshapes)
         rows["expression"].append(head.expression)
     log.info("%d pictures, no face in %d", len(rows["scores"]), missed)
     return Samples(**{name: np.array(values, np.float64) for name, values in rows.items()})

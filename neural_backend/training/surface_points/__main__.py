@@ -2,6 +2,7 @@
 
     python -m neural_backend.training.surface_points pack --known-heads FOLDER --data DATA
     python -m neural_backend.training.surface_points train --data DATA --output RUN [--device cuda] [--steps 6000]
+    python -m neural_backend.training.surface_points calibrate --known-heads FOLDER --data DATA --run RUN
 
 `pack` needs ray casting and the known heads; `train` needs only DATA (about 40 MB) and runs where the GPU is. It can be
 stopped and goes on from RUN/checkpoint.pt. Every fifth person of the known heads is held out.
@@ -19,7 +20,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ...head.template import HeadTemplate
+from ...head.template import WEIGHTS_FOLDER, HeadTemplate
 from ...models.reflectance_prior import ReflectancePrior
 from ...models.surface_points import SurfacePointConfig, SurfacePointNet
 from . import population as people
@@ -197,9 +198,19 @@ def main() -> None:
     training.add_argument("--steps", type=int, default=6000)
     training.add_argument("--start", type=Path, help="average.pt of an earlier run, to go on from with a new schedule")
     training.add_argument("--seed", type=int, default=0)
+    calibrating = commands.add_parser("calibrate")
+    calibrating.add_argument("--known-heads", type=Path, action="append", required=True)
+    calibrating.add_argument("--data", type=Path, required=True)
+    calibrating.add_argument("--run", type=Path, required=True, help="folder with average.pt")
+    calibrating.add_argument("--output", type=Path, default=WEIGHTS_FOLDER / "surface_points.safetensors")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    if arguments.command == "pack":
+    if arguments.command == "calibrate":
+        from .calibrate import calibrate
+
+        population = people.load(arguments.data / "population.npz")
+        calibrate(arguments.run, arguments.known_heads, population, arguments.output)
+    elif arguments.command == "pack":
         from ..calibrate_landmarks import calibration_heads
         from .gather import gather, pack
 
