@@ -20,6 +20,7 @@ from .tiles import SAMPLES, TileRenderer, studio
 TILE = 480
 #: How much of the photo a tile shows: the head's own box times this.
 _CROP = 1.05
+_LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 _SMILE = {
     "mouthSmileLeft": 0.85,
     "mouthSmileRight": 0.85,
@@ -122,7 +123,7 @@ def _photo_tiles(renderer: TileRenderer, package: Package, photo: Photo, tile: i
     rendered = renderer.render(photo.expression, tile, tile)
     landmarks = (_pixels(level.landmarks68, photo) - (left, top)) * scale
     mask = _face_mask(landmarks, tile)
-    rendered[..., :3] *= _exposure(rendered, picture, mask)
+    rendered[..., :3] *= _exposure(rendered, picture, mask, landmarks)
     return [picture, _over(rendered, picture, mask * _bare(rendered, picture, landmarks))]
 
 
@@ -149,33 +150,40 @@ def _face_mask(landmarks: np.ndarray, tile: int) -> np.ndarray:
     return (inside * inside * (3 - 2 * inside)).astype(np.float32)
 
 
+def _height_over_brows(landmarks: np.ndarray, tile: int) -> np.ndarray:
+    """[tile, tile] distance over the brows along the face's axis, in lengths from chin to brows."""
+    chin, brows = landmarks[8], landmarks[17:27].mean(0)
+    length = np.linalg.norm(brows - chin)
+    rows, columns = np.mgrid[0:tile, 0:tile] + 0.5
+    return (np.stack([columns, rows], -1) - brows) @ ((brows - chin) / length) / length
+
+
 def _bare(rendered: np.ndarray, picture: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     """[tile, tile] 0 where, above the brows, the photo is far from the rendered forehead: hair and hats stay there."""
     tile = len(picture)
-    weights = np.array([0.2126, 0.7152, 0.0722], np.float32)
-    forehead, photo = rendered[..., :3] @ weights, to_linear(picture) @ weights
-    away = np.abs(np.log(np.maximum(forehead, 0.01)) - np.log(np.maximum(photo, 0.01)))
-    coarse = resize(away[..., None], tile // 16, tile // 16)  # strands and wrinkles are no border
-    away = resize(coarse, tile, tile)[..., 0]
-    chin, brows = landmarks[8], landmarks[17:27].mean(0)
-    up = (brows - chin) / np.linalg.norm(brows - chin)
-    rows, columns = np.mgrid[0:tile, 0:tile] + 0.5
-    height = (np.stack([columns, rows], -1) - brows) @ up / np.linalg.norm(brows - chin)  # face heights above the brows
+    height, alpha = _height_over_brows(landmarks, tile), rendered[..., 3]
+    forehead = rendered[..., :3] @ _LUMINANCE / np.maximum(alpha, 1e-4)
+    away = np.abs(np.log(np.maximum(forehead, 0.01)) - np.log(np.maximum(to_linear(picture) @ _LUMINANCE, 0.01)))
+    # Strands and wrinkles are no border: means over an eighth of the face, of what the head covers.
+    face = float(np.linalg.norm(landmarks[17:27].mean(0) - landmarks[8]))
+    cells = max(2, round(8 * tile / max(face, 1.0)))
+    both = resize(np.stack([away * alpha, alpha], -1), cells, cells)
+    away = resize(both[..., :1] / np.maximum(both[..., 1:], 1e-3), tile, tile)
+    away = away.reshape(tile, tile)
     above = np.clip((height - 0.02) / 0.08, 0.0, 1.0)
     return (1 - above * np.clip((away - 0.3) / 0.4, 0.0, 1.0)).astype(np.float32)
 
 
-def _exposure(rendered: np.ndarray, picture: np.ndarray, mask: np.ndarray) -> float:
+def _exposure(rendered: np.ndarray, picture: np.ndarray, mask: np.ndarray, landmarks: np.ndarray) -> float:
     """One factor that makes the rendered face as bright as the photo's: the camera's exposure is not in the package.
 
-    Colour is left as it is.
+    Colour is left as it is. Only below the brows: above them the photo may show a hat.
     """
-    face = (mask > 0.9) & (rendered[..., 3] > 0.99)
+    face = (mask > 0.9) & (rendered[..., 3] > 0.99) & (_height_over_brows(landmarks, len(picture)) < 0)
     if not face.any():
         return 1.0
-    weights = np.array([0.2126, 0.7152, 0.0722], np.float32)
-    wanted = np.median(to_linear(picture[face]) @ weights)
-    found = np.median(rendered[face][:, :3] @ weights)
+    wanted = np.median(to_linear(picture[face]) @ _LUMINANCE)
+    found = np.median(rendered[face][:, :3] @ _LUMINANCE)
     return float(np.clip(wanted / max(found, 1e-6), 0.1, 10.0))
 
 

@@ -23,6 +23,7 @@ FULL_FRAME_MM = 36.0
 PRIOR_FOCAL_MM = 50.0  # where nothing is known: a portrait at a normal focal length, log sd 0.3
 PRIOR_FOCAL_LOG_SD = 0.3
 LEAST_CODE_VARIANCE = 0.05
+TURNED = 0.45  # radians of yaw
 EXIF_FOCAL_LOG_SD = 0.05  # EXIF is right, unless the photo was cropped
 
 
@@ -67,7 +68,8 @@ class MapOptions:
     correlated: float = 0.0  # how far to trust the learned covariance of the landmarks: see landmark_residuals
     identity_weight: float = 1.0  # of the prior
     landmark_share: float = 1.0  # of the landmarks' information where there are surface points: both err alike
-    surface_share: float = 1.0  # of the surface points' information
+    surface_share: float = 1.0  # of the surface points' information on a turned head
+    frontal_share: float = 0.3  # the same from in front, where what the prior cannot express goes into depth unseen
     code: float = 0.0  # see IdentityPrior.of
 
 
@@ -160,6 +162,13 @@ def step_bounds(head: HeadState) -> tuple[np.ndarray, np.ndarray]:
     return lower, upper
 
 
+def surface_share(options: MapOptions, yaw: float) -> float:
+    """How much of the surface points' information counts at a yaw in radians."""
+    turned = min(abs(yaw) / TURNED, 1.0)
+    turned = turned * turned * (3 - 2 * turned)
+    return options.frontal_share + turned * (options.surface_share - options.frontal_share)
+
+
 def fit_landmarks(
     evidence: Evidence, observations: Sequence[Observation], options: MapOptions | None = None
 ) -> HeadState:
@@ -211,7 +220,7 @@ def add_evidence(
             landmark_residuals(
                 evidence.surface.noise, evidence.surface.points, observation.surface.places, photo, head.identity,
                 options.correlated,
-            ).scaled(options.surface_share)
+            ).scaled(surface_share(options, photo.yaw))
         )  # fmt: skip
     if len(observation.landmarks) > FACE_POINTS:
         terms.append(gaze_residuals(evidence.gaze, observation.landmarks, photo, head.identity))

@@ -109,6 +109,7 @@ def test_a_hat_stays_the_photos_and_dark_eyes_are_covered(load):
     landmarks[8] = [80, 140]  # chin
     landmarks[17:27] = [80, 70]  # brows
     rendered = np.full((tile, tile, 4), 0.3, np.float32)
+    rendered[..., 3] = 1.0
     picture = np.broadcast_to(load("blender_addon.preview.pictures").to_display(rendered[..., :3]), (tile, tile, 3))
     assert preview._bare(rendered, picture, landmarks).min() == 1
     dark = picture.copy()
