@@ -74,7 +74,7 @@ def export_glb(context: bpy.types.Context, head: HeadObjects, path: Path | str) 
             export_morph=True,
             export_morph_normal=True,
             export_skins=True,
-            export_def_bones=False,
+            export_def_bones=True,  # the followers (followers.py) are Blender's own
             export_leaf_bone=False,
             export_animations=False,
             export_cameras=False,

@@ -48,7 +48,7 @@ def keep_teeth_behind_lips(template: HeadTemplate, vertices: np.ndarray, arkit: 
 
 
 def _nearest(points: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(distance [n], index [n]) of the target [m, 3] nearest to each point [n, 3]. Numpy alone: Blender has no scipy."""
+    """(distance [n], index [n]) of the target [m, 3] nearest to each point [n, 3]. Numpy alone, as in Blender."""
     squared = (points**2).sum(1)[:, None] + (targets**2).sum(1) - 2.0 * points @ targets.T  # [n, m]
     index = squared.argmin(1)
     return np.linalg.norm(points - targets[index], axis=1), index

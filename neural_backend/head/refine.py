@@ -36,7 +36,7 @@ def refine(
     lid_rest: float = 0.0,  # of `shown`, and of the result
     other: tuple[PersonalHead, np.ndarray, float, float] | None = None,  # a second head, its identity, lid rest, share
 ) -> PersonalHead:
-    """The finished head of `identity`: eyes behind their lids, sealed blinks, lashes on the lids, teeth behind the lips.
+    """The finished head of `identity`: eyes behind their lids, sealed blinks, lashes on lids, teeth behind the lips.
 
     What `shown` has beyond the model (sculpting, corrected shapes) is carried over, and finished with the rest; a
     second head adds its own by its share, 0..1, and takes as much from the first. `identity` is the mixture already.

@@ -2,10 +2,10 @@
 
     python -m neural_backend.tasks.refine REQUEST.npz RESULT.npz
 
-The request holds `identity` [K], `vertices` [V, 3], `arkit` [52, V, 3], `shown_identity` [K] and `lid_rest` []; a mixture
-also the same of the other head, with the prefix `other_`, and `share` []. Packages' frame, metres. The result holds
-`vertices`, `arkit`, `joint_positions` and `lid_rest`. Exit codes: 0 done, 3 the request cannot be used, 70 a bug; the
-last line of standard error says why.
+The request holds `identity` [K], `vertices` [V, 3], `arkit` [52, V, 3], `shown_identity` [K] and `lid_rest` []; a
+mixture also the same of the other head, with the prefix `other_`, and `share` []. Packages' frame, metres. The result
+holds `vertices`, `arkit`, `joint_positions` and `lid_rest`. Exit codes: 0 done, 2 wrong arguments, 3 the request cannot
+be used, 1 a bug; the last line of standard error says why.
 """
 
 from __future__ import annotations

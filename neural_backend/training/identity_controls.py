@@ -1,9 +1,9 @@
-"""Named identity controls, derived from the template alone: which direction in identity space changes what one measures.
+"""Named identity controls, derived from the template alone: the directions in identity space that change a measure.
 
     python -m neural_backend.training.identity_controls [--output blender_addon/data/identity_controls.json] [--table]
 
-A control belongs to a measure m of the neutral head (a length, an angle, a proportion). Identity codes z are N(0, I), so
-with g = dm/dz at the mean head the measure's standard deviation is |g|, and the most likely way to change it by one
+A control belongs to a measure m of the neutral head (a length, an angle, a proportion). Identity codes z are N(0, I),
+so with g = dm/dz at the mean head the measure's standard deviation is |g|, and the most likely way to change it by one
 standard deviation is the shortest d with g.d = |g|: d = g / |g|. A control may hold other measures still (h.d = 0), so
 that a longer nose is not just a larger head; one standard deviation is then that of the measure among heads whose held
 measures are alike. So one unit of any control is a change of codes of length one: as likely as any other.
