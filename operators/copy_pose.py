@@ -32,9 +32,13 @@ class MIEN_OT_paste_pose(HeadOperator, bpy.types.Operator):
         name="Mirrored", description="Swap left and right", default=False, options={"SKIP_SAVE"}
     )
 
+    text: bpy.props.StringProperty(
+        name="Text", description="A pose to take instead of the clipboard's", options={"HIDDEN", "SKIP_SAVE"}
+    )
+
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
-            weights = read_pose(context.window_manager.clipboard)
+            weights = read_pose(self.text or context.window_manager.clipboard)
         except PoseError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}

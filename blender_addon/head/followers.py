@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import bpy
 import numpy as np
-from mathutils import Matrix
+from mathutils import Euler, Matrix
 
 from ...neural_backend.protocol.arkit import ARKIT_NAMES
 
@@ -40,7 +40,7 @@ def drive_followers(rig: bpy.types.Object, head: bpy.types.Object) -> None:
     blocks = head.data.shape_keys.key_blocks
     parts = {name: part for name, part in _parts(head).items() if name + SUFFIX in rig.pose.bones}
     rest = _positions(blocks[0])
-    # bone -> shape -> [6] translation and Euler angles in the bone's frame
+    # bone -> shape -> [9]: translation and Euler angles at 1, how much more translation at 1/2; in the bone's frame
     moves: dict[str, dict[str, np.ndarray]] = {name: {} for name in parts}
     for shape in ARKIT_NAMES:
         if shape not in blocks:
@@ -49,13 +49,15 @@ def drive_followers(rig: bpy.types.Object, head: bpy.types.Object) -> None:
         for name, part in parts.items():
             if np.abs(moved[part] - rest[part]).max() > _LEAST:
                 frame = np.array(rig.data.bones[name + SUFFIX].matrix_local)  # armature space, at rest
-                moves[name][shape] = _in_bone(rigid_motion(rest[part], moved[part]), frame)
+                moves[name][shape] = _in_bone(rest[part], moved[part], frame)
     for name, of_shape in moves.items():
         bone = rig.pose.bones[name + SUFFIX]
         bone.rotation_mode = "XYZ"
-        for column, (channel, index) in enumerate((c, i) for c in ("location", "rotation_euler") for i in range(3)):
-            factors = {shape: move[column] for shape, move in of_shape.items()}
-            _drive(bone, channel, index, head, factors, 1e-5 if channel == "location" else 1e-4)
+        for index in range(3):
+            straight = {shape: (move[index], move[6 + index]) for shape, move in of_shape.items()}
+            turning = {shape: (move[3 + index], 0.0) for shape, move in of_shape.items()}
+            _drive(bone, "location", index, head, straight, 1e-5)
+            _drive(bone, "rotation_euler", index, head, turning, 1e-4)
 
 
 def rigid_motion(before: np.ndarray, after: np.ndarray) -> np.ndarray:
@@ -69,9 +71,17 @@ def rigid_motion(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     return result
 
 
-def _in_bone(motion: np.ndarray, frame: np.ndarray) -> np.ndarray:
-    basis = Matrix((np.linalg.inv(frame) @ motion @ frame).tolist())
-    return np.array([*basis.translation, *basis.to_euler("XYZ")])
+def _in_bone(before: np.ndarray, after: np.ndarray, frame: np.ndarray) -> np.ndarray:
+    basis = Matrix((np.linalg.inv(frame) @ rigid_motion(before, after) @ frame).tolist())
+    translation, angles = np.array(basis.translation), np.array(basis.to_euler("XYZ"))
+    # A shape takes points along chords, a turning bone along arcs: at half the weight, the translation that keeps the
+    # bone with the middle of the part makes up for it.
+    inverse = np.linalg.inv(frame)
+    middle, halfway = (
+        inverse[:3, :3] @ point + inverse[:3, 3] for point in (before.mean(0), (before.mean(0) + after.mean(0)) / 2)
+    )
+    half_turn = np.array(Euler((angles / 2).tolist(), "XYZ").to_matrix())
+    return np.concatenate([translation, angles, halfway - half_turn @ middle - translation / 2])
 
 
 def _positions(block: bpy.types.ShapeKey) -> np.ndarray:
@@ -104,23 +114,25 @@ def _drive(
     channel: str,
     index: int,
     head: bpy.types.Object,
-    factors: dict[str, float],
+    factors: dict[str, tuple[float, float]],  # shape -> what it gives at 1, and at 1/2 beyond half of that
     least: float,
 ) -> None:
     bone.driver_remove(channel, index)
     getattr(bone, channel)[index] = 0.0
     terms = []
-    used = {shape: factor for shape, factor in factors.items() if abs(factor) > least}
+    used = {shape: factor for shape, factor in factors.items() if max(map(abs, factor)) > least}
     if not used:
         return
     driver = bone.driver_add(channel, index).driver
     driver.type = "SCRIPTED"
-    for number, (shape, factor) in enumerate(used.items()):
+    for number, (shape, (whole, bend)) in enumerate(used.items()):
         variable = driver.variables.new()
         variable.name = f"w{number}"
         variable.type = "SINGLE_PROP"
         target = variable.targets[0]
         target.id_type, target.id = "KEY", head.data.shape_keys
         target.data_path = f'key_blocks["{shape}"].value'
-        terms.append(f"{factor:+.6f}*w{number}")
+        terms.append(f"{whole:+.5f}*w{number}")
+        if abs(bend) > least:
+            terms.append(f"{4 * bend:+.5f}*w{number}*(1-w{number})")
     driver.expression = "".join(terms)

@@ -139,6 +139,22 @@ def basis_of(mesh: bpy.types.Object) -> np.ndarray:
     return positions
 
 
+def fold(mesh: bpy.types.Object) -> None:
+    """Move every key of one mesh by its unapplied change and remove the live key: for copies that leave Blender."""
+    blocks = mesh.data.shape_keys.key_blocks
+    key = blocks.get(LIVE_KEY)
+    if key is None:
+        return
+    change = np.empty(len(key.data) * 3, np.float32)
+    key.data.foreach_get("co", change)
+    change -= basis_of(mesh)
+    positions = np.empty_like(change)
+    for block in blocks:
+        block.data.foreach_get("co", positions)
+        block.data.foreach_set("co", positions + change)
+    mesh.shape_key_remove(key)
+
+
 def clear(head: HeadObjects) -> None:
     """All sliders to zero, and the live key away."""
     set_sliders(head.head, np.zeros(MODE_COUNT, np.float32), mix=0.0)
