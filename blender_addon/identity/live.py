@@ -99,22 +99,27 @@ def show(head: HeadObjects) -> None:
     sentence = problem(head)
     if sentence:
         raise IdentityError(sentence)
-    model, codes = identity_model(), pending(head.head)
-    mixed = mixed_in(head.head)
+    codes, mixed = pending(head.head), mixed_in(head.head)
     for mesh in (head.head, *head.lods):
-        level = model.level_of(len(mesh.data.vertices))
-        if level is None:
-            continue
-        positions = basis_of(mesh)  # [3V]
-        change = _change(model, level, codes, mixed, positions)
-        key = mesh.data.shape_keys.key_blocks.get(LIVE_KEY)
-        if key is None:
-            key = mesh.shape_key_add(name=LIVE_KEY, from_mix=False)
-            key.slider_min, key.slider_max = 0.0, 1.0
-        key.data.foreach_set("co", positions + change)
-        key.value = 1.0
-        key.mute = False
-        mesh.data.update_tag()
+        show_on(mesh, codes, mixed)
+
+
+def show_on(mesh: bpy.types.Object, codes: np.ndarray, mixed: tuple[HeadObjects, float] | None) -> None:
+    """Bring the live key of one level up to date, for a change of codes [K] and another head's share."""
+    model = identity_model()
+    level = model.level_of(len(mesh.data.vertices))
+    if level is None:  # a level of the artist's own making
+        return
+    positions = basis_of(mesh)  # [3V]
+    positions += _change(model, level, codes, mixed, positions)
+    key = mesh.data.shape_keys.key_blocks.get(LIVE_KEY)
+    if key is None:
+        key = mesh.shape_key_add(name=LIVE_KEY, from_mix=False)
+        key.slider_min, key.slider_max = 0.0, 1.0
+    key.data.foreach_set("co", positions)
+    key.value = 1.0
+    key.mute = False
+    mesh.data.update_tag()
 
 
 def _change(
