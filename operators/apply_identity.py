@@ -10,7 +10,9 @@ from ..blender_addon.identity.live import is_edited
 from ..blender_addon.identity.model import IdentityError
 from .head_operator import IdentityOperator
 
-_running = False
+#: The process of the operator that runs in the window. Blender may drop that operator (file load); once its process has
+#: ended, the next one may begin all the same.
+_running: finish.Finishing | None = None
 
 
 class MIEN_OT_apply_identity(IdentityOperator, bpy.types.Operator):
@@ -20,7 +22,7 @@ class MIEN_OT_apply_identity(IdentityOperator, bpy.types.Operator):
 
     @classmethod
     def poll_head(cls, context: bpy.types.Context, head: HeadObjects) -> bool:
-        if _running:
+        if _running is not None and not _running.poll():
             cls.poll_message_set("A head is being finished")
             return False
         if not super().poll_head(context, head):
@@ -52,7 +54,7 @@ class MIEN_OT_apply_identity(IdentityOperator, bpy.types.Operator):
             self._start(context)
         except IdentityError as error:
             return self._fail(str(error))
-        _running = True
+        _running = self._finishing
         self._timer = context.window_manager.event_timer_add(0.05, window=context.window)
         context.window_manager.modal_handler_add(self)
         context.workspace.status_text_set("Finishing the head ... Esc stops")
@@ -104,8 +106,7 @@ class MIEN_OT_apply_identity(IdentityOperator, bpy.types.Operator):
         if self._timer is not None:
             context.window_manager.event_timer_remove(self._timer)
             context.workspace.status_text_set(None)
-            self._timer = None
-            _running = False
+            self._timer = _running = None
 
 
 CLASSES = (MIEN_OT_apply_identity,)

@@ -23,7 +23,7 @@ from ..head.frames import from_blender, to_blender
 from ..head.objects import HeadObjects
 from ..head.rig import move_joints
 from .codes import codes_of, lid_rest_of, remember
-from .live import LIVE_KEY, basis_of, clear, mixed_in, problem, wanted_codes
+from .live import LIVE_KEY, basis_of, clear, mixed_in, problem, show_codes, wanted_codes
 from .model import IdentityError, identity_model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,7 +84,7 @@ def start(head: HeadObjects) -> Finishing:
         if len(other.head.data.vertices) != len(head.head.data.vertices):
             raise IdentityError(f"{other.head.name} has other vertices than Mien gave it: mix with an untouched head.")
         request |= {"share": np.float32(share), **_shown(other.head, "other_")}
-    folder = Path(tempfile.mkdtemp(prefix="mien_finish_"))
+    folder = Path(tempfile.mkdtemp(prefix="mien_finish_", dir=bpy.app.tempdir))  # Blender removes it, if we cannot
     try:
         np.savez(folder / "request.npz", **request)
         command = ["-m", "neural_backend.tasks.refine", str(folder / "request.npz"), str(folder / "result.npz")]
@@ -104,6 +104,7 @@ def put(context: bpy.types.Context, head: HeadObjects, codes: np.ndarray, result
     model = identity_model()
     move_joints(context, head.rig, to_blender(result["joint_positions"]))
     vertices, arkit = to_blender(result["vertices"]), to_blender(result["arkit"])
+    wanted = wanted_codes(head.head)
     clear(head)
     for mesh in (head.head, *head.lods):
         level = model.level_of(len(mesh.data.vertices))
@@ -112,6 +113,8 @@ def put(context: bpy.types.Context, head: HeadObjects, codes: np.ndarray, result
             write_keys(mesh, vertices[ids], arkit[:, ids])
     remember(head.head, codes, float(result["lid_rest"]))
     drive_followers(head.rig, head.head)
+    if not np.allclose(wanted, codes, atol=1e-4):  # the artist went on sliding while the process ran
+        show_codes(head, wanted)
 
 
 def write_keys(mesh: bpy.types.Object, vertices: np.ndarray, arkit: np.ndarray) -> None:

@@ -284,6 +284,108 @@ def test_reset_to_the_fit_and_apply_is_the_fit(built, load):
     np.testing.assert_allclose(shapes(head.head)[0], start[0], atol=3e-4)
 
 
+class Window:
+    """Stands in for the window that a modal operator needs: timers, handlers, status."""
+
+    def __init__(self):
+        self.timers, self.handlers, self.status = [], [], None
+        self.window = self.window_manager = self.workspace = self
+
+    def event_timer_add(self, seconds, window):
+        self.timers.append(seconds)
+        return seconds
+
+    def event_timer_remove(self, timer):
+        self.timers.remove(timer)
+
+    def modal_handler_add(self, operator):
+        self.handlers.append(operator)
+
+    def status_text_set(self, text):
+        self.status = text
+
+    def __getattr__(self, name):
+        return getattr(bpy.context, name)
+
+
+@pytest.fixture
+def windowed(load):
+    """(operator, window): Apply as the window runs it, its reports kept."""
+    cls = load("operators.apply_identity").MIEN_OT_apply_identity
+    names = ("execute", "invoke", "modal", "cancel", "_start", "_put", "_fail", "_close")
+    operator = type("Operator", (), {name: vars(cls)[name] for name in names})()
+    operator.reports = []
+    operator.report = lambda kind, text: operator.reports.append((kind, text))
+    return operator, Window()
+
+
+def event(kind: str):
+    return type("Event", (), {"type": kind})()
+
+
+def test_in_a_window_apply_never_waits_and_finishes(built, load, windowed):
+    head, _ = built
+    activate(head)
+    head.head.mien_identity.control_jaw_width = 1.0
+    wanted = load("blender_addon.identity.live").wanted_codes(head.head)
+    operator, window = windowed
+    assert operator.invoke(window, None) == {"RUNNING_MODAL"}
+    assert window.handlers and window.timers and "Esc" in window.status
+    assert not bpy.ops.mien.apply_identity.poll()  # one at a time
+    assert operator.modal(window, event("MOUSEMOVE")) == {"PASS_THROUGH"}
+    assert operator.modal(window, event("TIMER")) == {"PASS_THROUGH"}
+    folder = operator._finishing.folder
+    operator._finishing.wait()
+    assert operator.modal(window, event("TIMER")) == {"FINISHED"}
+    assert not window.timers and window.status is None and not folder.exists()
+    np.testing.assert_allclose(load("blender_addon.identity.codes").codes_of(head.head), wanted, atol=1e-5)
+
+
+def test_sliders_moved_meanwhile_are_not_lost(built, load, windowed):
+    head, _ = built
+    activate(head)
+    live, codes = load("blender_addon.identity.live"), load("blender_addon.identity.codes")
+    head.head.mien_identity.control_jaw_width = 1.0
+    first = live.wanted_codes(head.head)
+    operator, window = windowed
+    operator.invoke(window, None)
+    head.head.mien_identity.control_jaw_width = 2.0
+    second = live.wanted_codes(head.head)
+    operator._finishing.wait()
+    assert operator.modal(window, event("TIMER")) == {"FINISHED"}
+    np.testing.assert_allclose(codes.codes_of(head.head), first, atol=1e-5)
+    np.testing.assert_allclose(live.wanted_codes(head.head), second, atol=1e-4)
+
+
+def test_esc_stops_apply_and_leaves_the_head(built, windowed):
+    head, _ = built
+    activate(head)
+    head.head.mien_identity.control_jaw_width = 1.0
+    before = shapes(head.head)
+    operator, window = windowed
+    operator.invoke(window, None)
+    process, folder = operator._finishing.process, operator._finishing.folder
+    assert operator.modal(window, event("ESC")) == {"CANCELLED"}
+    assert process.poll() is not None and not folder.exists() and not window.timers
+    np.testing.assert_array_equal(shapes(head.head), before)
+    assert bpy.ops.mien.apply_identity.poll()
+
+
+def test_a_head_deleted_meanwhile_is_said(built, windowed):
+    head, _ = built
+    activate(head)
+    head.head.mien_identity.control_jaw_width = 1.0
+    operator, window = windowed
+    operator.invoke(window, None)
+    for thing in (head.head, head.rig, *head.lods, *head.cameras):
+        bpy.data.objects.remove(thing)
+    operator._finishing.wait()
+    assert operator.modal(window, event("TIMER")) == {"CANCELLED"}
+    ((kind, sentence),) = operator.reports
+    assert kind == {"ERROR"} and sentence.startswith("The head was removed while it was being finished")
+    assert not window.timers
+
+
 def test_a_process_that_fails_changes_nothing_and_says_so(built, load, monkeypatch, tmp_path):
     head, _ = built
     activate(head)
