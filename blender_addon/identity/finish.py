@@ -24,7 +24,7 @@ from ..head.objects import HeadObjects
 from ..head.rig import move_joints
 from .codes import codes_of, lid_rest_of, remember
 from .live import LIVE_KEY, basis_of, clear, mixed_in, problem, show_codes, wanted_codes
-from .model import IdentityError, identity_model
+from .model import IdentityError, identity_model, level_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -107,7 +107,7 @@ def put(context: bpy.types.Context, head: HeadObjects, codes: np.ndarray, result
     wanted = wanted_codes(head.head)
     clear(head)
     for mesh in (head.head, *head.lods):
-        level = model.level_of(len(mesh.data.vertices))
+        level = level_of(len(mesh.data.vertices))
         if level is not None:
             ids = model.vertex_ids[level]
             write_keys(mesh, vertices[ids], arkit[:, ids])

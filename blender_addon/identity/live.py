@@ -12,7 +12,7 @@ import numpy as np
 from ..head.objects import HeadObjects, head_of
 from .codes import codes_of
 from .controls import CONTROL, MODE_COUNT, combined
-from .model import IdentityError, IdentityModel, identity_model
+from .model import IdentityError, IdentityModel, identity_model, level_of, level_sizes
 
 #: The key of the unapplied change. It is none of Apple's names, and it is gone once the change is applied.
 LIVE_KEY = "Identity (unapplied)"
@@ -70,10 +70,10 @@ def problem(head: HeadObjects) -> str:
     """One sentence why this head's identity cannot be edited; empty when it can."""
     try:
         codes_of(head.head)
-        model = identity_model()
+        level = level_of(len(head.head.data.vertices))
     except IdentityError as error:
         return str(error)
-    if model.level_of(len(head.head.data.vertices)) != len(model.modes) - 1:
+    if level != len(level_sizes()) - 1:
         return f"{head.head.name} has other vertices than Mien gave it: edit the identity of an untouched import."
     if head.head.mode != "OBJECT":
         return "Leave the edit mode first."
@@ -107,7 +107,7 @@ def show(head: HeadObjects) -> None:
 def show_on(mesh: bpy.types.Object, codes: np.ndarray, mixed: tuple[HeadObjects, float] | None) -> None:
     """Bring the live key of one level up to date, for a change of codes [K] and another head's share."""
     model = identity_model()
-    level = model.level_of(len(mesh.data.vertices))
+    level = level_of(len(mesh.data.vertices))
     if level is None:  # a level of the artist's own making
         return
     positions = basis_of(mesh)  # [3V]
