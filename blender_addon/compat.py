@@ -37,3 +37,39 @@ def call_known(operator, **arguments: object) -> set[str]:
     if missing:
         log.info("%s of Blender %s has no option %s", operator.idname(), bpy.app.version_string, ", ".join(missing))
     return operator(**{name: value for name, value in arguments.items() if name in known})
+
+
+def assigned_fcurves(animated: bpy.types.ID, action: bpy.types.Action):
+    """Assign `action` to `animated` and return the collection of its F-curves that animate it.
+
+    Since 4.4 an action has a slot for each thing that it animates; before, one action served one kind of thing.
+    """
+    data = animated.animation_data or animated.animation_data_create()
+    data.action = action
+    if not is_at_least(4, 4):
+        return action.fcurves
+    if data.action_slot is None:
+        data.action_slot = action.slots.new(id_type=animated.id_type, name=animated.name)
+    layer = action.layers[0] if action.layers else action.layers.new("Layer")
+    strip = layer.strips[0] if layer.strips else layer.strips.new(type="KEYFRAME")
+    return strip.channelbag(data.action_slot, ensure=True).fcurves
+
+
+def fcurves_of(animated: bpy.types.ID) -> list[bpy.types.FCurve]:
+    """The F-curves of the action that animates a thing now."""
+    data = animated.animation_data
+    if data is None or data.action is None:
+        return []
+    if not is_at_least(4, 4):
+        return list(data.action.fcurves)
+    for layer in data.action.layers:
+        for strip in layer.strips:
+            bag = strip.channelbag(data.action_slot) if data.action_slot is not None else None
+            if bag is not None:
+                return list(bag.fcurves)
+    return []
+
+
+def action_serves_both() -> bool:
+    """Whether one action can animate shape keys and an armature together."""
+    return is_at_least(4, 4)

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+import importlib
+
+MODULES = (
+    "import_head",
+    "export_head",
+    "show_photo",
+    "reset_expression",
+    "mirror_expression",
+    "key_expression",
+    "copy_pose",
+    "apply_preset",
+    "import_live_link",
+    "bake_expression",
+    "apply_identity",
+    "reset_identity",
+    "randomise_identity",
+    "save_identity",
+    "load_identity",
+)
+
 
 def _classes() -> tuple[type, ...]:
-    from . import export_head, expression, import_head
-
-    return (*import_head.CLASSES, *export_head.CLASSES, *expression.CLASSES)
+    return tuple(cls for name in MODULES for cls in importlib.import_module(f".{name}", __package__).CLASSES)
 
 
 def register() -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import bpy
 
-from .expressions import add_shape_keys
+from ..identity.codes import remember
+from .expressions import add_shape_keys, follow_sliders
+from .followers import drive_followers
 from .materials import build_materials
 from .mesh import add_vertex_groups, build_mesh
 from .objects import PACKAGE_PROPERTY, HeadObjects, mark
@@ -64,6 +66,8 @@ def _build(context: bpy.types.Context, package: Package, options: BuildOptions) 
     materials = build_materials(package, name, options.pack_images)
     head = _build_level(name, package.levels[-1], package, materials, collection, rig)
     mark(head, uuid, "head")
+    remember(head, package.identity, package.lid_rest, fit=True)
+    drive_followers(rig, head)
 
     lods = []
     if options.lods and len(package.levels) > 1:
@@ -72,6 +76,7 @@ def _build(context: bpy.types.Context, package: Package, options: BuildOptions) 
         for index, level in enumerate(package.levels[-2::-1], start=1):
             lod = _build_level(f"{name} LOD{index}", level, package, materials, hidden, rig)
             mark(lod, uuid, "lod")
+            follow_sliders(lod, head)
             lods.append(lod)
 
     cameras = []

@@ -17,6 +17,7 @@ import bpy
 from mathutils import Matrix
 
 from ..compat import call_known
+from ..identity.live import fold
 from .export_materials import fbx_material, gltf_material
 from .objects import HeadObjects
 
@@ -74,7 +75,7 @@ def export_glb(context: bpy.types.Context, head: HeadObjects, path: Path | str) 
             export_morph=True,
             export_morph_normal=True,
             export_skins=True,
-            export_def_bones=False,
+            export_def_bones=True,  # the followers (followers.py) are Blender's own
             export_leaf_bone=False,
             export_animations=False,
             export_cameras=False,
@@ -212,6 +213,7 @@ def _copy_object(source: bpy.types.Object, name: str, data_name: str) -> bpy.typ
     copied.data.animation_data_clear()
     if source.type == "MESH" and copied.data.shape_keys is not None:
         copied.data.shape_keys.animation_data_clear()
+        fold(copied)  # what is seen is what is written
     copied.name, copied.data.name = name, data_name
     copied.parent = None
     copied.matrix_world = Matrix.Identity(4)

@@ -37,11 +37,47 @@ def add_shape_keys(head: bpy.types.Object, level: Level) -> None:
         key.value = 0.0
 
 
+def follow_sliders(lod: bpy.types.Object, head: bpy.types.Object) -> None:
+    """Let the shapes of a coarser level take their values from the head's sliders (drivers without Python)."""
+    source = head.data.shape_keys
+    for name in ARKIT_NAMES:
+        driver = lod.data.shape_keys.key_blocks[name].driver_add("value").driver
+        driver.type = "SUM"
+        variable = driver.variables.new()
+        variable.type = "SINGLE_PROP"
+        target = variable.targets[0]
+        target.id_type, target.id = "KEY", source
+        target.data_path = f'key_blocks["{name}"].value'
+
+
 def set_expression(head: bpy.types.Object, weights: dict[str, float]) -> None:
     """Show exactly this expression: shapes that `weights` does not name go to zero."""
     blocks = head.data.shape_keys.key_blocks
     for name in ARKIT_NAMES:
-        blocks[name].value = min(max(float(weights.get(name, 0.0)), 0.0), 1.0)
+        if name in blocks:
+            blocks[name].value = min(max(float(weights.get(name, 0.0)), 0.0), 1.0)
+
+
+def set_values(head: bpy.types.Object, weights: dict[str, float]) -> None:
+    """Set these sliders; the others stay."""
+    blocks = head.data.shape_keys.key_blocks
+    for name, value in weights.items():
+        if name in blocks:
+            blocks[name].value = min(max(float(value), 0.0), 1.0)
+
+
+def region_id(label: str) -> str:
+    """How operators name a region: "Jaw and Tongue" is JAW_AND_TONGUE."""
+    return label.upper().replace(" ", "_")
+
+
+def names_in(region: str) -> tuple[str, ...]:
+    """The shapes of a region by its identifier; all 52 for ALL.
+
+    Raises:
+        KeyError: there is no such region.
+    """
+    return ARKIT_NAMES if region == "ALL" else {region_id(label): names for label, names in REGIONS.items()}[region]
 
 
 def expression_of(head: bpy.types.Object) -> dict[str, float]:

@@ -17,6 +17,10 @@ def to_blender(points: np.ndarray) -> np.ndarray:  # [..., 3] positions or displ
     return np.stack([points[..., 0], -points[..., 2], points[..., 1]], axis=-1)
 
 
+def from_blender(points: np.ndarray) -> np.ndarray:  # [..., 3] the way back
+    return np.stack([points[..., 0], points[..., 2], -points[..., 1]], axis=-1)
+
+
 def camera_world(camera_from_head: np.ndarray) -> np.ndarray:
     """[4, 4] Blender's matrix_world of a camera, from the package's [4, 4] OpenCV camera_from_head."""
     blender_from_head = np.eye(4)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ...neural_backend.protocol.arkit import ARKIT_NAMES
+from ..identity.controls import MODE_COUNT
 
 #: The newest package format that this reader knows.
 FORMAT = 1
@@ -61,6 +62,8 @@ class Package:
     photos: tuple[Photo, ...]
     maps: dict[str, dict[str, Path]]  # texture set -> map name -> file
     licences: tuple[dict[str, str], ...]
+    identity: np.ndarray  # [<=K] codes of the template's identity modes
+    lid_rest: float  # how much of a blink the neutral lids are closed by
 
     @property
     def set_names(self) -> tuple[str, ...]:
@@ -134,6 +137,8 @@ def _assemble(path: Path, description: dict, mesh: np.lib.npyio.NpzFile) -> Pack
         photos=photos,
         maps=maps,
         licences=tuple(description.get("licences", ())),
+        identity=_identity(description.get("identity", ())),
+        lid_rest=float(dict(description.get("report", {})).get("lid_rest", 0.0)),
     )
 
 
@@ -182,6 +187,12 @@ def _read_photo(path: Path, entry: dict) -> Photo:
         expression={str(name): float(weight) for name, weight in entry["expression"].items()},
         light=np.asarray(entry.get("light", ()), np.float64).reshape(-1, 3),
     )
+
+
+def _identity(codes: list[float]) -> np.ndarray:
+    codes = np.asarray(codes, np.float32).reshape(-1)
+    _require(bool(np.isfinite(codes).all()) and len(codes) <= MODE_COUNT, "its identity codes are not usable")
+    return codes
 
 
 def _arkit_order(names: list[str]) -> list[int]:

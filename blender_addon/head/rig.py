@@ -6,9 +6,12 @@ import bpy
 import numpy as np
 from mathutils import Vector
 
+from .followers import SUFFIX, add_followers
 from .frames import to_blender
 from .package import Package
 
+#: The joints of a package by Mien, in its order.
+JOINTS = ("neck", "head", "jaw", "eye_left", "eye_right")
 _TIP_LENGTH = 0.04  # metres, of bones that no other bone continues
 
 
@@ -38,12 +41,37 @@ def build_armature(context: bpy.types.Context, package: Package, collection: bpy
             if package.joint_parents[index] >= 0:
                 bone.parent = bones[package.joint_parents[index]]
             bones.append(bone)
+        add_followers(armature)
     finally:
         bpy.ops.object.mode_set(mode="OBJECT")
         layer.objects.active = before
     for pose_bone in rig.pose.bones:
         pose_bone.rotation_mode = "XYZ"
     return rig
+
+
+def move_joints(context: bpy.types.Context, rig: bpy.types.Object, positions: np.ndarray) -> None:
+    """Put the heads of the joints' bones at `positions` [5, 3] (Blender's axes); tails and followers move along.
+
+    `context` must be in object mode; selection and visibility are given back afterwards.
+    """
+    layer = context.view_layer
+    before, hidden = layer.objects.active, (rig.hide_get(), rig.hide_viewport)
+    rig.hide_set(False)
+    rig.hide_viewport = False
+    layer.objects.active = rig
+    bpy.ops.object.mode_set(mode="EDIT")
+    try:
+        for index, name in enumerate(JOINTS):
+            for bone in (rig.data.edit_bones.get(name), rig.data.edit_bones.get(name + SUFFIX)):
+                if bone is not None:
+                    change = Vector(positions[index]) - bone.head
+                    bone.head, bone.tail = bone.head + change, bone.tail + change
+    finally:
+        bpy.ops.object.mode_set(mode="OBJECT")
+        layer.objects.active = before
+        rig.hide_set(hidden[0])
+        rig.hide_viewport = hidden[1]
 
 
 def bind(head: bpy.types.Object, rig: bpy.types.Object) -> None:

@@ -11,10 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..protocol.arkit import ARKIT_INDEX
+from ..head.refine import BLINKS, with_lid_rest
 from .result import FitResult
 
-BLINKS = (ARKIT_INDEX["eyeBlinkLeft"], ARKIT_INDEX["eyeBlinkRight"])
 MOST = 0.25  # of a blink; more is somebody who was caught with closing eyes
 
 
@@ -27,11 +26,7 @@ def rest_lids(fit: FitResult) -> FitResult:
     rest = float(np.clip(closures.min(), 0.0, MOST))
     if rest == 0.0:
         return fit
-    arkit = fit.arkit.copy()
-    vertices = fit.vertices.copy()
-    for blink in BLINKS:
-        vertices += rest * fit.arkit[blink]
-        arkit[blink] *= 1 - rest
+    vertices, arkit = with_lid_rest(fit.vertices, fit.arkit, rest)
     photos = []
     for photo in fit.photos:
         expression = photo.expression.copy()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from .template import HeadTemplate
 
@@ -25,7 +24,7 @@ def lip_depth(template: HeadTemplate, vertices: np.ndarray, teeth: np.ndarray) -
     summed = np.zeros((len(vertices), 3))
     np.add.at(summed, faces.reshape(-1), np.repeat(normal, 4, axis=0))
     normals = summed[lips] / np.maximum(np.linalg.norm(summed[lips], axis=1, keepdims=True), 1e-12)
-    distance, nearest = cKDTree(vertices[lips]).query(vertices[teeth])
+    distance, nearest = _nearest(vertices[teeth], vertices[lips])
     depth = np.einsum("ni,ni->n", vertices[teeth] - vertices[lips][nearest], normals[nearest])
     # Far from the lips (behind their edge, or back in the cheeks) a tangent plane says nothing.
     return np.where(distance < 5e-3, depth, np.inf)
@@ -46,3 +45,10 @@ def keep_teeth_behind_lips(template: HeadTemplate, vertices: np.ndarray, arkit: 
             if worst <= 0:
                 break
             vertices[template.part_vertices(*with_it), 2] -= worst
+
+
+def _nearest(points: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(distance [n], index [n]) of the target [m, 3] nearest to each point [n, 3]. Numpy alone, as in Blender."""
+    squared = (points**2).sum(1)[:, None] + (targets**2).sum(1) - 2.0 * points @ targets.T  # [n, m]
+    index = squared.argmin(1)
+    return np.linalg.norm(points - targets[index], axis=1), index

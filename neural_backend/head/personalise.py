@@ -35,12 +35,13 @@ def personalise(
     template: HeadTemplate,
     identity: np.ndarray,  # [<=K]
     skin_offset: np.ndarray | None = None,  # [V, 3] metres, added to the skin alone
+    arkit_offset: np.ndarray | None = None,  # [52, V, 3] metres, added to the template's shapes
 ) -> PersonalHead:
     """The finished head of one identity.
 
     Raises:
         ValueError: `identity` has more coefficients than the template has modes, or an array is not finite, or
-            `skin_offset` has not one row per vertex.
+            an offset has not one row per vertex.
     """
     identity = np.asarray(identity, np.float32)
     if identity.ndim != 1 or len(identity) > len(template.identity) or not np.isfinite(identity).all():
@@ -55,6 +56,11 @@ def personalise(
         skin = template.part_vertices("skin", "mouth_bag", "eye_socket_left", "eye_socket_right", "nostril")
         vertices[skin] += skin_offset[skin]
     arkit = template.arkit.astype(np.float32).copy()
+    if arkit_offset is not None:
+        arkit_offset = np.asarray(arkit_offset, np.float32)
+        if arkit_offset.shape != arkit.shape or not np.isfinite(arkit_offset).all():
+            raise ValueError(f"arkit_offset must be finite and of shape {arkit.shape}, not {arkit_offset.shape}.")
+        arkit += arkit_offset
     joints = template.joints(identity).astype(np.float64)
     scales = []
     for side in ("left", "right"):

@@ -1,27 +1,11 @@
-"""Small actions on a head's sliders: reset them, or show a photo's view and expression."""
+"""Show Photo: look through a photo's camera, with the expression in it."""
 
 from __future__ import annotations
 
 import bpy
 
-from ..blender_addon.head.expressions import set_expression
-from ..blender_addon.head.objects import current_head, head_of
+from ..blender_addon.head.objects import head_of
 from ..blender_addon.head.photos import look_through, show_photo_expression
-
-
-class MIEN_OT_reset_expression(bpy.types.Operator):
-    bl_idname = "mien.reset_expression"
-    bl_label = "Reset Expression"
-    bl_description = "Set all 52 sliders to zero"
-    bl_options = {"REGISTER", "UNDO"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return current_head(context) is not None
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        set_expression(current_head(context).head, {})
-        return {"FINISHED"}
 
 
 class MIEN_OT_show_photo(bpy.types.Operator):
@@ -45,4 +29,4 @@ class MIEN_OT_show_photo(bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (MIEN_OT_reset_expression, MIEN_OT_show_photo)
+CLASSES = (MIEN_OT_show_photo,)
