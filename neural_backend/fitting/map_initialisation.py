@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from ..head.template import HeadTemplate
+from ..protocol.cancellation import checkpoint
 from ..protocol.errors import MienError
 from .bounded import bounded_step
 from .gaze import GazePoints, gaze_residuals
@@ -165,6 +166,7 @@ def add_evidence(
     gradient: np.ndarray,
 ) -> None:
     """Add one photo's landmarks, irises and outline to the normal equations (in place)."""
+    checkpoint()
     photo, at = head.photos[index], head.indices(index)
     terms = [
         landmark_residuals(
