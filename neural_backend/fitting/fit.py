@@ -152,14 +152,14 @@ def fit_faces(
     observations, pixels = [each[0] for each in seen], [each[1] for each in seen]
     head = fit_landmarks(models.evidence, observations, quality.map)
     progress("fit", 0.4, "Shape from shading")
-    show_mesh(progress, photos, models.template, head)
+    show_mesh(progress, photos, faces, models.template, head)
     transfer = SkinTransfer()
     look = fit_photometric(
         models.evidence, head, observations, pixels, samples, basis, transfer,
         quality.photometric, lambda done: progress("fit", 0.4 + 0.45 * done, "Shape from shading"),
     )  # fmt: skip
     progress("fit", 0.9, "Building the head")
-    show_mesh(progress, photos, models.template, head)
+    show_mesh(progress, photos, faces, models.template, head)
     person = personalise(models.template, head.identity)
     report = fit_report(head, look, models, observations, options)
     report["fit_seconds"] = round(time.perf_counter() - started, 2)
@@ -186,12 +186,15 @@ def fit_faces(
     return rest_lids(fit)
 
 
-def show_mesh(progress: Progress, photos: Sequence[Photo], template: HeadTemplate, head: HeadState) -> None:
+def show_mesh(
+    progress: Progress, photos: Sequence[Photo], faces: Sequence[Face], template: HeadTemplate, head: HeadState
+) -> None:
     """Let whoever watches see the fit so far: its mesh over the photos."""
 
     def draw() -> np.ndarray:
         overlay = MeshOverlay(template)
-        return beside([overlay.draw(photo, head, index) for index, photo in enumerate(photos)])
+        pairs = enumerate(zip(photos, faces, strict=True))
+        return beside([overlay.draw(photo, face.landmarks, head, index) for index, (photo, face) in pairs])
 
     show(progress, "fit", draw)
 

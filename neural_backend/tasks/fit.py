@@ -156,7 +156,7 @@ def run(request: FitRequest, progress: Progress = silent) -> FitOutcome:
     shown = {"diffuse": maps.diffuse, "specular": maps.specular, "roughness": maps.roughness}
     residual = interruptible(residual_picture, fit, photos, shown | anatomy)
     images["report/residual.png"] = residual
-    show(progress, "write", lambda: _composed(residual, photos))
+    show(progress, "write", lambda: _composed(residual, fit))
     progress("write", 0.5)
 
     report = {
@@ -265,15 +265,16 @@ def residual_picture(fit: FitResult, photos: list, maps: dict[str, np.ndarray]) 
     return np.concatenate(rows)
 
 
-def _composed(residual: np.ndarray, photos: list) -> np.ndarray:
-    """[h, w, 3] uint8: the middle pictures of `residual_picture`, the finished head in each photo."""
-    from ..fitting.overlays import beside
+def _composed(residual: np.ndarray, fit: FitResult) -> np.ndarray:
+    """[h, w, 3] uint8: the finished head in each photo, from the middle pictures of `residual_picture`."""
+    from ..fitting.overlays import beside, head_window
 
     pictures = []
-    for index, photo in enumerate(photos):
-        scale = 512 / max(photo.width, photo.height)
-        height, width = round(photo.height * scale), round(photo.width * scale)
-        pictures.append(residual[512 * index : 512 * index + height, width : 2 * width])
+    for index, photo in enumerate(fit.photos):
+        scale = 512 / max(photo.camera.width, photo.camera.height)
+        width, height = round(photo.camera.width * scale), round(photo.camera.height * scale)
+        left, top, right, bottom = head_window(photo.landmarks * scale, width, height)
+        pictures.append(residual[512 * index + top : 512 * index + bottom, width + left : width + right])
     return beside(pictures)
 
 
