@@ -1,17 +1,38 @@
-"""All that Blender knows of Mien: heads from packages, their panel, their export. No torch, no operators."""
+"""All that Blender knows of Mien: heads, their panels, and the backend seen from here. No torch, no operators."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+
+def _steps() -> list[tuple[Callable[[], None], Callable[[], None]]]:
+    """(do, undo) in the order of registration."""
+    from . import handlers, panels, pictures, preferences, properties, session
+    from .registration import register_classes, unregister_classes
+
+    first, rest = (*preferences.CLASSES, *properties.CLASSES), panels.CLASSES
+    return [
+        (lambda: register_classes(first), lambda: unregister_classes(first)),
+        (properties.register, properties.unregister),
+        (pictures.register, pictures.unregister),
+        (lambda: register_classes(rest), lambda: unregister_classes(rest)),
+        (session.register, session.unregister),
+        (handlers.register, handlers.unregister),
+    ]
+
 
 def register() -> None:
-    from . import panels
-    from .registration import register_classes
-
-    register_classes(panels.CLASSES)
+    done = []
+    try:
+        for do, undo in _steps():
+            do()
+            done.append(undo)
+    except Exception:
+        for undo in reversed(done):
+            undo()
+        raise
 
 
 def unregister() -> None:
-    from . import panels
-    from .registration import unregister_classes
-
-    unregister_classes(panels.CLASSES)
+    for _, undo in reversed(_steps()):
+        undo()

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 
 def _classes() -> tuple[type, ...]:
-    from . import export_head, expression, import_head
+    from . import cancel_job, export_head, expression, fit_photos, import_head, install_backend, photos
 
-    return (*import_head.CLASSES, *export_head.CLASSES, *expression.CLASSES)
+    return (
+        *photos.CLASSES,
+        *fit_photos.CLASSES,
+        *cancel_job.CLASSES,
+        *install_backend.CLASSES,
+        *import_head.CLASSES,
+        *export_head.CLASSES,
+        *expression.CLASSES,
+    )
 
 
 def register() -> None:

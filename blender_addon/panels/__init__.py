@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from . import export, expressions, head
+from . import export, expressions, head, photos
 
-CLASSES: tuple[type, ...] = (*head.CLASSES, *expressions.CLASSES, *export.CLASSES)
+CLASSES: tuple[type, ...] = (*photos.CLASSES, *head.CLASSES, *expressions.CLASSES, *export.CLASSES)
