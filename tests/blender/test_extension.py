@@ -129,9 +129,14 @@ class RecordingLayout:
     def column(self, **_):
         return self
 
-    row = column
+    row = box = column
 
     def label(self, **_):
+        pass
+
+    template_icon = progress = label
+
+    def template_list(self, *_, **__):
         pass
 
     def operator(self, idname, **_):
@@ -140,7 +145,8 @@ class RecordingLayout:
 
     def prop(self, data, name, **_):
         assert hasattr(data, name)
-        self.sliders.append(data.name)
+        if isinstance(data, bpy.types.ShapeKey):
+            self.sliders.append(data.name)
 
 
 def test_sidebar_offers_every_slider_once(built, load):
@@ -148,6 +154,8 @@ def test_sidebar_offers_every_slider_once(built, load):
     names = load("neural_backend.protocol.arkit").ARKIT_NAMES
     layout = RecordingLayout()
     for panel in panels.CLASSES:
+        if not issubclass(panel, bpy.types.Panel):
+            continue
         assert not hasattr(panel, "poll") or panel.poll(bpy.context)
         panel.draw(type("Panel", (), {"layout": layout})(), bpy.context)
     assert sorted(layout.sliders) == sorted(names)
