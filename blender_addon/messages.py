@@ -56,10 +56,11 @@ REMEDIES: dict[str, Remedy | None] = {
     "out_of_memory": None,
     # what the panel cannot ask for, but a script can
     "bad_option": None,
+    # a head package that a task was given
+    **dict.fromkeys(("not_a_head", "newer_format", "damaged"), AGAIN),
     # ours to mend
     "cannot_encode": LOG,
     "internal": LOG,
-    "package": AGAIN,
 }  # fmt: skip
 
 
