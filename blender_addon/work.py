@@ -20,7 +20,7 @@ class Work:
     photos: tuple[str, ...]
     name: str  # of the head
     file: int  # which of the session's .blend files it was started in
-    watched: bool = True  # an operator waits to finish it
+    watched: bool = False  # an operator waits to finish it
     package: object | None = None  # head.package.Package, read in a thread once the job is done
     package_problem: str = ""
     _reading: threading.Thread | None = field(default=None, repr=False)

@@ -104,7 +104,7 @@ class JobOperator:
         except MienError as error:
             self.report({"ERROR"}, error.sentence)
             return None
-        self._work_id = work.id
+        self._work_id, work.watched = work.id, True
         return work
 
     def _finish(self, context: bpy.types.Context, work: Work) -> set[str]:

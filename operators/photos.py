@@ -77,6 +77,7 @@ class MIEN_OT_remove_photo(bpy.types.Operator):
         if not 0 <= at < len(settings.photos):
             self.report({"WARNING"}, "This photo is not in the list any more")
             return {"CANCELLED"}
+        session.forget_photo(absolute(settings.photos[at]))
         settings.photos.remove(at)
         settings.active_photo = max(min(settings.active_photo, len(settings.photos) - 1), 0)
         return {"FINISHED"}

@@ -32,11 +32,10 @@ class MIEN_UL_photos(bpy.types.UIList):
 
 def _verdict(path: str) -> str:
     """An icon: what looking at the photo gave."""
-    current = session.peek()
-    job = None if current is None else current.inspections.get(path)
-    if job is None:
-        return "BLANK1"
-    return {State.DONE: "CHECKMARK", State.FAILED: "ERROR"}.get(job.view.state, "TIME")
+    verdict = session.verdict(path)
+    if verdict is None:
+        return "TIME" if session.is_looking_at(path) else "BLANK1"
+    return "ERROR" if verdict.problem else "CHECKMARK"
 
 
 class MIEN_PT_photos(Sidebar, bpy.types.Panel):
@@ -82,10 +81,9 @@ def _draw_active_photo(layout: bpy.types.UILayout, context: bpy.types.Context) -
         layout.template_icon(icon_value=icon, scale=6.0)
     else:
         draw_sentence(layout, context, f"{photo.name} is not there any more: remove it or put it back", "ERROR")
-    current = session.peek()
-    job = None if current is None else current.inspections.get(path)
-    if job is not None and job.view.state is State.FAILED:
-        draw_sentence(layout, context, job.view.error.text, "ERROR")
+    verdict = session.verdict(path)
+    if verdict is not None and verdict.problem:
+        draw_sentence(layout, context, verdict.problem, "ERROR")
 
 
 def _draw_work(box: bpy.types.UILayout, context: bpy.types.Context, work: Work, file: int) -> None:

@@ -97,6 +97,20 @@ def test_a_failed_job_says_why_and_offers_a_button(session, load, tmp_path):
     assert not bpy.context.scene.mien_fit.photos
 
 
+def test_photos_are_looked_at_when_added(session, load, tmp_path):
+    blank = tmp_path / "eyes.png"
+    blank.write_bytes((ROOT / "docs" / "template" / "eyes.png").read_bytes())
+    bpy.ops.mien.add_photos(filepath=str(blank))
+    for path in (str(PORTRAIT), str(blank)):
+        session.inspect(path)
+        assert session.verdict(path) is None and session.is_looking_at(path)
+    pump_until(session, lambda: session.verdict(str(PORTRAIT)) and session.verdict(str(blank)))
+    assert not session.verdict(str(PORTRAIT)).problem
+    assert "eyes.png" in session.verdict(str(blank)).problem
+    bpy.ops.mien.remove_photo()
+    assert session.verdict(str(blank)) is None
+
+
 def test_cancel_from_the_panel(session, tmp_path):
     work = submit(session)
     reach(session, work, "textures")
@@ -193,6 +207,7 @@ def test_an_operator_that_blender_ends_loses_nothing(session, load, package_path
     work = finished_work(session, load, package_path)
     operator = operator_double(load)
     operator._work_id = work.id
+    work.watched = True
     operator.cancel(bpy.context)  # as Blender calls it when another file is loaded
     assert work.waits_for_the_artist(session.get().file)
     assert bpy.ops.mien.collect_head() == {"FINISHED"} and len(heads()) == 1

@@ -152,6 +152,7 @@ def test_the_panel_shows_each_state_of_a_work(extension, load, made_work):
     assert layout.buttons.count("mien.remove_photo") == 2
     session.get().works.clear()
     work = made_work("DONE", values={"package": "x.head"})
+    work.watched = True
     assert "Coming into the scene" in drawn(load).text
     work.watched = False
     assert "mien.collect_head" in drawn(load).buttons
