@@ -21,7 +21,6 @@ from .backend_env import Check
 from .client import Client, Patience
 from .installer import Installer
 from .jobs import Job, State
-from .messages import REMEDIES, REMOVE_PHOTO
 from .preferences import preferences
 from .work import Work
 
@@ -29,13 +28,6 @@ log = logging.getLogger(__name__)
 
 BUSY_S, IDLE_S = 0.05, 0.5  # between ticks of the pump
 LEAVING_S = 3.0  # for the backend to clean up when Blender quits
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What looking at a photo gave."""
-
-    problem: str = ""  # one sentence; empty when the photo can be fitted
 
 
 @dataclass
@@ -135,44 +127,6 @@ def dismiss(work: Work) -> None:
 def wait(work: Work) -> None:
     """Until the job is over, pumping: for scripts and background mode, where no timer runs."""
     get().client.wait(work.job, beat=_after_change)
-
-
-def inspect(path: str) -> None:
-    """Look at a photo as soon as it is added, if there is a backend that can."""
-    session = get()
-    known = session.inspections.get(path)
-    if not is_available() or (known is not None and (not known.is_over or verdict(path) is not None)):
-        return
-
-    def request(job: str) -> messages.Message:
-        return messages.Inspect(job=job, key=path, photo=path, device=preferences().device.lower())
-
-    try:
-        session.inspections[path] = session.client.submit(Job(request, f"Look at {Path(path).name}"))
-    except MienError as error:
-        log.info("not looking at %s: %s", path, error)
-
-
-def verdict(path: str) -> Verdict | None:
-    """What looking at a photo gave; None while nobody knows, be it that the backend failed."""
-    job = None if _session is None else _session.inspections.get(path)
-    if job is None or not job.is_over:
-        return None
-    error = job.view.error
-    if error is not None:
-        return Verdict(error.text) if REMEDIES.get(error.code) is REMOVE_PHOTO else None
-    return Verdict() if job.view.state is State.DONE else None
-
-
-def is_looking_at(path: str) -> bool:
-    job = None if _session is None else _session.inspections.get(path)
-    return job is not None and not job.is_over
-
-
-def forget_photo(path: str) -> None:
-    """A photo left the list: if it comes back, it is looked at again."""
-    if _session is not None and (job := _session.inspections.pop(path, None)) is not None:
-        _session.client.cancel(job)
 
 
 # --- the backend's environment

@@ -7,7 +7,7 @@ from pathlib import Path
 import bpy
 from bpy_extras.io_utils import ImportHelper
 
-from ..blender_addon import session
+from ..blender_addon import inspections
 from ..blender_addon.preferences import preferences
 from ..blender_addon.properties import absolute
 
@@ -48,7 +48,7 @@ class MIEN_OT_add_photos(bpy.types.Operator, ImportHelper):
             photo.name, photo.path = Path(path).name, path
             settings.active_photo = len(settings.photos) - 1
             if preferences().inspect_photos and not bpy.app.background:
-                session.inspect(path)
+                inspections.inspect(path)
         return {"FINISHED"}
 
 
@@ -77,7 +77,7 @@ class MIEN_OT_remove_photo(bpy.types.Operator):
         if not 0 <= at < len(settings.photos):
             self.report({"WARNING"}, "This photo is not in the list any more")
             return {"CANCELLED"}
-        session.forget_photo(absolute(settings.photos[at]))
+        inspections.forget_photo(absolute(settings.photos[at]))
         settings.photos.remove(at)
         settings.active_photo = max(min(settings.active_photo, len(settings.photos) - 1), 0)
         return {"FINISHED"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from .. import pictures, session
+from .. import inspections, pictures, session
 from ..jobs import State
 from ..messages import describe
 from ..properties import absolute
@@ -32,9 +32,9 @@ class MIEN_UL_photos(bpy.types.UIList):
 
 def _verdict(path: str) -> str:
     """An icon: what looking at the photo gave."""
-    verdict = session.verdict(path)
+    verdict = inspections.verdict(path)
     if verdict is None:
-        return "TIME" if session.is_looking_at(path) else "BLANK1"
+        return "TIME" if inspections.is_looking_at(path) else "BLANK1"
     return "ERROR" if verdict.problem else "CHECKMARK"
 
 
@@ -81,7 +81,7 @@ def _draw_active_photo(layout: bpy.types.UILayout, context: bpy.types.Context) -
         layout.template_icon(icon_value=icon, scale=6.0)
     else:
         draw_sentence(layout, context, f"{photo.name} is not there any more: remove it or put it back", "ERROR")
-    verdict = session.verdict(path)
+    verdict = inspections.verdict(path)
     if verdict is not None and verdict.problem:
         draw_sentence(layout, context, verdict.problem, "ERROR")
 

@@ -98,17 +98,18 @@ def test_a_failed_job_says_why_and_offers_a_button(session, load, tmp_path):
 
 
 def test_photos_are_looked_at_when_added(session, load, tmp_path):
+    look = load("blender_addon.inspections")
     blank = tmp_path / "eyes.png"
     blank.write_bytes((ROOT / "docs" / "template" / "eyes.png").read_bytes())
     bpy.ops.mien.add_photos(filepath=str(blank))
     for path in (str(PORTRAIT), str(blank)):
-        session.inspect(path)
-        assert session.verdict(path) is None and session.is_looking_at(path)
-    pump_until(session, lambda: session.verdict(str(PORTRAIT)) and session.verdict(str(blank)))
-    assert not session.verdict(str(PORTRAIT)).problem
-    assert "eyes.png" in session.verdict(str(blank)).problem
+        look.inspect(path)
+        assert look.verdict(path) is None and look.is_looking_at(path)
+    pump_until(session, lambda: look.verdict(str(PORTRAIT)) and look.verdict(str(blank)))
+    assert not look.verdict(str(PORTRAIT)).problem
+    assert "eyes.png" in look.verdict(str(blank)).problem
     bpy.ops.mien.remove_photo()
-    assert session.verdict(str(blank)) is None
+    assert look.verdict(str(blank)) is None
 
 
 def test_cancel_from_the_panel(session, tmp_path):

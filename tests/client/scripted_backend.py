@@ -41,6 +41,7 @@ if behaviour == "dies at once":
     os._exit(7)
 if behaviour == "refuses":
     send(messages.Refused("backend_incomplete", "The backend's Python lacks torch; install the backend again."))
+    os._exit(3)
 send(messages.Welcome(messages.VERSION, "test", "cpu", "3", "2", os.getpid()))
 
 if behaviour == "stalls":
