@@ -1,25 +1,39 @@
-"""All that Blender knows of Mien: heads from packages, their panel, their export. No torch, no operators."""
+"""All that Blender knows of Mien: heads, their panels, and the backend seen from here. No torch, no operators."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 
-def register() -> None:
-    from . import head_properties, panels
+
+def _steps() -> list[tuple[Callable[[], None], Callable[[], None]]]:
+    """(do, undo) in the order of registration."""
+    from . import handlers, head_properties, panels, pictures, preferences, properties, session
     from .registration import register_classes, unregister_classes
 
-    register_classes(head_properties.CLASSES)
+    first, rest = (*preferences.CLASSES, *properties.CLASSES, *head_properties.CLASSES), panels.CLASSES
+    return [
+        (lambda: register_classes(first), lambda: unregister_classes(first)),
+        (properties.register, properties.unregister),
+        (head_properties.add_properties, head_properties.remove_properties),
+        (pictures.register, pictures.unregister),
+        (lambda: register_classes(rest), lambda: unregister_classes(rest)),
+        (session.register, session.unregister),
+        (handlers.register, handlers.unregister),
+    ]
+
+
+def register() -> None:
+    done = []
     try:
-        head_properties.add_properties()
-        register_classes(panels.CLASSES)
+        for do, undo in _steps():
+            do()
+            done.append(undo)
     except Exception:
-        unregister_classes(head_properties.CLASSES)
+        for undo in reversed(done):
+            undo()
         raise
 
 
 def unregister() -> None:
-    from . import head_properties, panels
-    from .registration import unregister_classes
-
-    unregister_classes(panels.CLASSES)
-    head_properties.remove_properties()
-    unregister_classes(head_properties.CLASSES)
+    for _, undo in reversed(_steps()):
+        undo()

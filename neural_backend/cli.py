@@ -1,4 +1,4 @@
-"""The command line: `mien fit PHOTO... -o OUT`, today the only door to the tasks.
+"""The command line: `mien fit PHOTO... -o OUT`. The other door to the same tasks is server.py.
 
 Exit codes: 0 done; 2 the command line is wrong; 3 a photo cannot be used; 4 the output cannot be written; 5 the fit
 failed; 6 Blender's files could not be made (the head package is there); 70 a bug of ours; 130 stopped by Ctrl-C.
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .protocol.errors import Cancelled, MienError
@@ -42,23 +42,22 @@ def exit_code(error: MienError) -> int:
 class BarProgress:
     """A progress bar per run: stages share it by their usual length on two cores."""
 
-    WEIGHTS = {"look": 2, "fit": 10, "textures": 12, "write": 5, "blender": 60}
-
-    def __init__(self, stages: Sequence[str]) -> None:
+    def __init__(self, weights: Mapping[str, float]) -> None:
         from tqdm import tqdm
 
+        self._weights = weights
         self._start = {}
         total = 0.0
-        for stage in stages:
+        for stage, weight in weights.items():
             self._start[stage] = total
-            total += self.WEIGHTS[stage]
+            total += weight
         self._bar = tqdm(
             total=total, bar_format="{desc:<38.38} {percentage:3.0f}% |{bar}| {elapsed}", file=sys.stderr, leave=True
         )
 
     def __call__(self, stage: str, done: float, text: str = "") -> None:
         if stage in self._start:
-            self._bar.n = self._start[stage] + self.WEIGHTS[stage] * min(max(done, 0.0), 1.0)
+            self._bar.n = self._start[stage] + self._weights[stage] * min(max(done, 0.0), 1.0)
         self._bar.set_description_str(f"{stage}: {text}" if text else stage, refresh=True)
 
     def close(self) -> None:
@@ -148,7 +147,7 @@ def _seed(word: str) -> int:
 
 
 def run_fit(arguments: argparse.Namespace) -> int:
-    from .tasks.fit import STAGES, FitRequest, run
+    from .tasks.fit import STAGE_WEIGHTS, FitRequest, run
 
     request = FitRequest(
         photos=tuple(arguments.photos),
@@ -161,7 +160,7 @@ def run_fit(arguments: argparse.Namespace) -> int:
         keep_photos=not arguments.no_photos,
     )
     with_blender = not arguments.no_blender and blender_available()
-    progress = BarProgress([*STAGES, *(["blender"] if with_blender else [])])
+    progress = BarProgress(STAGE_WEIGHTS | ({"blender": 60.0} if with_blender else {}))
     written: list[Path] = []
     try:
         outcome = run(request, progress)

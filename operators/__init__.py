@@ -5,6 +5,10 @@ from __future__ import annotations
 import importlib
 
 MODULES = (
+    "photos",
+    "fit_photos",
+    "cancel_job",
+    "install_backend",
     "import_head",
     "export_head",
     "show_photo",

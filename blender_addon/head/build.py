@@ -14,7 +14,7 @@ from .followers import drive_followers
 from .materials import build_materials
 from .mesh import add_vertex_groups, build_mesh
 from .objects import PACKAGE_PROPERTY, HeadObjects, mark
-from .package import Level, Package, read_package
+from .package import Level, Package, check_maps, read_package
 from .photos import build_camera
 from .rig import bind, build_armature
 
@@ -28,16 +28,18 @@ class BuildOptions:
 
 
 def build_head(
-    context: bpy.types.Context, package_path: Path | str, options: BuildOptions | None = None
+    context: bpy.types.Context, package: Package | Path | str, options: BuildOptions | None = None
 ) -> HeadObjects:
-    """Build a head from the package at `package_path` into the scene's collection. Needs object mode.
+    """Build a head from a package, read already or at a path, into the scene's collection. Needs object mode.
 
     Nothing is left behind when it fails.
 
     Raises:
         PackageError: the package cannot be used.
     """
-    package = read_package(package_path)
+    if not isinstance(package, Package):
+        package = read_package(package)
+        check_maps(package)
     before = {kind: set(getattr(bpy.data, kind)) for kind in _KINDS}
     try:
         return _build(context, package, options or BuildOptions())

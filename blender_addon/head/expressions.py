@@ -29,11 +29,11 @@ def add_shape_keys(head: bpy.types.Object, level: Level) -> None:
     basis = head.shape_key_add(name="Basis", from_mix=False)
     rest = to_blender(level.vertices)  # [V, 3]
     head.data.shape_keys.name = head.name
-    basis.data.foreach_set("co", rest.astype(np.float32).ravel())
+    basis.points.foreach_set("co", rest.astype(np.float32).ravel())
     for name, displacement in zip(ARKIT_NAMES, level.arkit, strict=True):
         key = head.shape_key_add(name=name, from_mix=False)
         key.slider_min, key.slider_max = 0.0, 1.0
-        key.data.foreach_set("co", (rest + to_blender(displacement)).astype(np.float32).ravel())
+        key.points.foreach_set("co", (rest + to_blender(displacement)).astype(np.float32).ravel())
         key.value = 0.0
 
 

@@ -20,7 +20,8 @@ def load_map(file: Path, texture_set: str, map_name: str, head_name: str, pack: 
         pack: put the file into the .blend; otherwise the image goes on reading it from the package.
 
     Raises:
-        PackageError: the file is missing or not a picture.
+        PackageError: the file is missing. What is in it, `package.check_maps` has looked at: to ask Blender for the
+            size of a picture would decode it, a tenth of a second each for nothing.
     """
     if not file.is_file():
         raise PackageError(f"The map {file.name} of {head_name} is missing: copy the whole package folder.")
@@ -28,9 +29,6 @@ def load_map(file: Path, texture_set: str, map_name: str, head_name: str, pack: 
         image = bpy.data.images.load(str(file), check_existing=False)
     except RuntimeError as error:
         raise PackageError(f"The map {file.name} of {head_name} cannot be read: fit the photo again.") from error
-    if image.size[0] == 0:  # Blender loads lazily and reports a damaged file by an empty image
-        bpy.data.images.remove(image)
-        raise PackageError(f"The map {file.name} of {head_name} cannot be read: fit the photo again.")
     image.name = f"{head_name} {texture_set} {map_name}"
     image.colorspace_settings.name = "sRGB" if map_name in _COLOUR_MAPS else "Non-Color"
     image.alpha_mode = "STRAIGHT"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -90,6 +91,35 @@ def read_package(path: Path | str) -> Package:
         raise PackageError(f"{path.name} is damaged ({_short(error)}): fit the photo again.") from error
     except (zipfile.BadZipFile, zlib.error) as error:
         raise PackageError(f"{path.name} is damaged (mesh.npz is not readable): fit the photo again.") from error
+
+
+def check_maps(package: Package) -> None:
+    """Make sure that every map is there and whole. Reads the files, no Blender: may run in a thread.
+
+    Raises:
+        PackageError: a map is missing or damaged.
+    """
+    for file in (file for maps in package.maps.values() for file in maps.values()):
+        if not file.is_file():
+            raise PackageError(f"The map {file.name} of {package.name} is missing: copy the whole package folder.")
+        if not is_whole_png(file.read_bytes()):
+            raise PackageError(f"The map {file.name} of {package.name} cannot be read: fit the photo again.")
+
+
+def is_whole_png(data: bytes) -> bool:
+    """Do the chunks of a PNG file follow each other up to its end, each with its right checksum?"""
+    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return False
+    view, at = memoryview(data), 8
+    while at + 12 <= len(view):
+        length, kind = struct.unpack(">I4s", view[at : at + 8])
+        end = at + 8 + length
+        if end + 4 > len(view) or zlib.crc32(view[at + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
+            return False
+        if kind == b"IEND":
+            return True
+        at = end + 4
+    return False
 
 
 def _read_description(path: Path) -> dict:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
-from . import export, expressions, head, identity
+from . import export, expressions, head, identity, photos
 
-CLASSES: tuple[type, ...] = (*head.CLASSES, *identity.CLASSES, *expressions.CLASSES, *export.CLASSES)
+CLASSES: tuple[type, ...] = (
+    *photos.CLASSES,
+    *head.CLASSES,
+    *identity.CLASSES,
+    *expressions.CLASSES,
+    *export.CLASSES,
+)

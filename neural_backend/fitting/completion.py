@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ..protocol.cancellation import checkpoint
 from .unwrap import SkinAtlas, smoothstep
 
 #: Blur widths (standard deviation, millimetres) between the residual's bands, fine to coarse.
@@ -43,6 +44,7 @@ def masked_blur(values: np.ndarray, weight: np.ndarray, sigma: float) -> tuple[n
     Returns:
         [S, S, C] blurred values (extended smoothly into places without weight) and the blurred weight [S, S].
     """
+    checkpoint()
     size = values.shape[0]
     factor = 1
     while sigma / factor > 4 and size // factor > 64:
@@ -50,6 +52,7 @@ def masked_blur(values: np.ndarray, weight: np.ndarray, sigma: float) -> tuple[n
     stacked = np.dstack([values * weight[..., None], weight])
     if factor > 1:
         stacked = cv2.resize(stacked, (size // factor, size // factor), interpolation=cv2.INTER_AREA)
+    checkpoint()
     stacked = cv2.GaussianBlur(stacked, (0, 0), sigma / factor, borderType=cv2.BORDER_CONSTANT)
     blurred = stacked[..., :-1] / np.maximum(stacked[..., -1:], 1e-3)
     out = np.dstack([blurred, stacked[..., -1]])
@@ -92,6 +95,7 @@ def complete(
         bands(atlas.padded(residual), atlas.image(weight), texel_mm)
         for residual, weight in zip(residuals, weights, strict=True)
     ]
+    checkpoint()
     hidden = np.ones((size, size), np.float32)
     for weight in weights:
         hidden *= 1 - atlas.image(weight)
@@ -106,6 +110,7 @@ def complete(
             mean = (values * known[..., None]).sum((0, 1)) / max(float(known.sum()), 1.0)
             residual += mean
             values = values - mean
+        checkpoint()
         luminance = values @ LUMINANCE
         chroma = values - luminance[..., None]
         odd = (luminance - luminance[:, ::-1]) / 2 * np.minimum(known, known[:, ::-1])
@@ -114,7 +119,9 @@ def complete(
             for keep in (KEEP_EVEN, KEEP_ODD, KEEP_CHROMA)
         )
         luminance = even * (luminance - odd) + one_sided * odd
+        checkpoint()
         kept = (luminance[..., None] + np.asarray(colour)[..., None] * chroma) * known[..., None]
+        checkpoint()
         residual += kept + kept[:, ::-1] * (1 - known[..., None])
     mirrored = seen[:, ::-1] * (1 - seen)
     return Completed(residual[atlas.mask], seen[atlas.mask], mirrored[atlas.mask])

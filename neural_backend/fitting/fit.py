@@ -19,13 +19,16 @@ from ..perception.image import Photo
 from ..perception.matte import PersonMatte
 from ..perception.skin import skin_weight
 from ..perception.surface_points import SurfacePointDetector, SurfacePoints
-from ..tasks.progress import Progress, silent
+from ..protocol.cancellation import checkpoint
+from ..protocol.errors import photo_at_fault
+from ..tasks.progress import Progress, show, silent
 from .albedo import AlbedoBasis, albedo_basis
 from .landmarks import LandmarkCalibration
 from .lid_rest import rest_lids
 from .linear_points import project
 from .map_initialisation import Evidence, MapOptions, Observation, fit_landmarks
 from .outline import skin_colour
+from .overlays import MeshOverlay, beside, landmark_overlay
 from .parameters import HeadState
 from .photo_pixels import PhotoPixels
 from .photometric import Appearance, PhotometricOptions, fit_photometric
@@ -107,10 +110,17 @@ def fit_photos(photos: Sequence[Photo], options: FitOptions | None = None, progr
     models = load_models(options.device)
     faces, mattes, skins = [], [], []
     for index, photo in enumerate(photos):
-        faces.append(choose_face(models.perception.detect(photo), photo))
+        with photo_at_fault(index):
+            faces.append(choose_face(models.perception.detect(photo), photo))
         mattes.append(models.matte.matte(photo, faces[-1]))
+        checkpoint()
         skins.append(skin_weight(photo, faces[-1], mattes[-1]))
         progress("fit", 0.3 * (index + 1) / len(photos), "Finding the face")
+    show(
+        progress,
+        "fit",
+        lambda: beside([landmark_overlay(photo, face.landmarks) for photo, face in zip(photos, faces, strict=True)]),
+    )
     return fit_faces(photos, faces, mattes, skins, options, progress, started)
 
 
@@ -148,12 +158,14 @@ def fit_faces(
     observations, pixels = [each[0] for each in seen], [each[1] for each in seen]
     head = fit_landmarks(models.evidence, observations, quality.map)
     progress("fit", 0.4, "Shape from shading")
+    show_mesh(progress, photos, faces, models.template, head)
     transfer = SkinTransfer()
     look = fit_photometric(
         models.evidence, head, observations, pixels, samples, basis, transfer,
         quality.photometric, quality.map, lambda done: progress("fit", 0.4 + 0.45 * done, "Shape from shading"),
     )  # fmt: skip
     progress("fit", 0.9, "Building the head")
+    show_mesh(progress, photos, faces, models.template, head)
     person = personalise(models.template, head.identity)
     report = fit_report(head, look, models, observations, options)
     report["fit_seconds"] = round(time.perf_counter() - started, 2)
@@ -178,6 +190,19 @@ def fit_faces(
         report=report,
     )
     return rest_lids(fit)
+
+
+def show_mesh(
+    progress: Progress, photos: Sequence[Photo], faces: Sequence[Face], template: HeadTemplate, head: HeadState
+) -> None:
+    """Let whoever watches see the fit so far: its mesh over the photos."""
+
+    def draw() -> np.ndarray:
+        overlay = MeshOverlay(template)
+        pairs = enumerate(zip(photos, faces, strict=True))
+        return beside([overlay.draw(photo, face.landmarks, head, index) for index, (photo, face) in pairs])
+
+    show(progress, "fit", draw)
 
 
 def _light_of(look: Appearance, index: int, transfer: SkinTransfer) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..head.template import HeadTemplate
 from ..perception.surface_points import SurfacePoints
+from ..protocol.cancellation import checkpoint
 from ..protocol.errors import MienError
 from .bounded import bounded_step
 from .gaze import GazePoints, gaze_residuals
@@ -208,6 +209,7 @@ def add_evidence(
     gradient: np.ndarray,
 ) -> None:
     """Add one photo's landmarks, surface points, irises and outline to the normal equations (in place)."""
+    checkpoint()
     photo, at = head.photos[index], head.indices(index)
     seen = observation.surface is not None and evidence.surface is not None
     terms = [

@@ -10,6 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ..protocol.cancellation import checkpoint
 from .unwrap import SkinAtlas, smoothstep
 
 #: Principled roughness by region; the rest of the face has BASE_ROUGHNESS.
@@ -57,6 +58,7 @@ def pore_noise(atlas: SkinAtlas, texel_mm: np.ndarray, spacing_mm: float, genera
     levels = np.arange(np.floor(wanted.min()), np.ceil(wanted.max()) + 1)
     out = np.zeros(len(texel_mm), np.float32)
     for level in levels:
+        checkpoint()
         share = np.maximum(0, 1 - np.abs(wanted - level)).astype(np.float32)
         if not share.any():
             continue
@@ -100,8 +102,10 @@ def normals_from_height(atlas: SkinAtlas, height: np.ndarray, texel_mm: np.ndarr
     """[N] millimetres -> [N, 3] tangent-space normals, OpenGL (+Y up in UV), stored 0..1."""
     image = atlas.padded(height)
     across = cv2.Sobel(image, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8)[atlas.mask] / texel_mm
+    checkpoint()
     down = cv2.Sobel(image, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)[atlas.mask] / texel_mm
     slope = np.stack([-across, down, np.ones_like(across)], 1)  # rows go down, V goes up
+    checkpoint()
     slope[:, :2] = np.clip(slope[:, :2], -0.9, 0.9)
     slope /= np.linalg.norm(slope, axis=1, keepdims=True)
     return (slope * 0.5 + 0.5).astype(np.float32)

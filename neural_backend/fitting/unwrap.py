@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ..head.template import HeadTemplate
+from ..protocol.cancellation import checkpoint
 from ..rendering.camera import Camera
 from ..rendering.rasterizer import rasterize, rasterize_uv
 
@@ -74,6 +75,7 @@ class SkinAtlas:
         flat = np.ascontiguousarray(values, np.float32).reshape(len(values), -1)
         mixed = np.zeros((len(self.corners), flat.shape[1]), np.float32)
         for k in range(3):
+            checkpoint()
             part = np.take(flat, self.corners[:, k], axis=0)
             part *= self.weights[:, k : k + 1]
             mixed += part
@@ -81,6 +83,7 @@ class SkinAtlas:
 
     def smooth(self, values: np.ndarray) -> np.ndarray:
         """`from_vertices` for values that vary slowly from vertex to vertex: many times faster."""
+        checkpoint()
         if self.coarse is None:
             return self.from_vertices(values)
         image = self.coarse.padded(self.coarse.from_vertices(values))
@@ -88,6 +91,7 @@ class SkinAtlas:
 
     def image(self, values: np.ndarray, background: float = 0.0) -> np.ndarray:
         """[N] or [N, C] per covered texel -> [S, S] or [S, S, C]."""
+        checkpoint()
         out = np.full((self.size, self.size, *values.shape[1:]), background, np.float32)
         out[self.mask] = values
         return out
@@ -109,6 +113,7 @@ class SkinAtlas:
     def padded(self, values: np.ndarray) -> np.ndarray:
         """[N(, C)] -> [S, S(, C)], texels outside the islands take their nearest covered one: no seam when filtered."""
         image = self.image(values)
+        checkpoint()
         return image.reshape(-1, *values.shape[1:])[self._nearest].reshape(image.shape)
 
     def resized(self, image: np.ndarray) -> np.ndarray:

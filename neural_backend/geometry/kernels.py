@@ -16,6 +16,8 @@ import torch
 import warp as wp
 from torch import Tensor
 
+from ..protocol.cancellation import checkpoint
+
 wp.config.log_level = wp.LOG_ERROR  # a missing CUDA driver is no news, and standard output may be a pipe
 #: Bands (and threads) per CPU launch.
 CPU_BANDS = max(1, min(4, os.cpu_count() or 1))
@@ -41,6 +43,7 @@ def launch(kernel: wp.Kernel, dim: int, inputs: list, device: torch.device) -> N
     """Run a kernel on the torch device's current stream."""
     if dim == 0:
         return
+    checkpoint()
     if device.type == "cuda":
         stream = wp.stream_from_torch(torch.cuda.current_stream(device))
         wp.launch(kernel, dim=dim, inputs=inputs, device=wp.device_from_torch(device), stream=stream)
@@ -58,6 +61,7 @@ def launch_bands(kernel: wp.Kernel, dim: int, inputs: list, rows: int, device: t
         return
     with _load_lock:  # compile once, not once per thread
         wp.load_module(kernel.module, device="cpu")
+    checkpoint()
     limits = [rows * band // bands for band in range(bands + 1)]
     jobs = [
         _pool().submit(launch, kernel, dim, [*inputs, limits[band], limits[band + 1]], device) for band in range(bands)

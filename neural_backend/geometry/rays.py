@@ -15,6 +15,7 @@ from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 from torch import Tensor
 
+from ..protocol.cancellation import checkpoint
 from .kernels import launch, to_warp
 
 wp.set_module_options({"enable_backward": False})
@@ -63,6 +64,7 @@ class Surface:
         barycentric = np.zeros((len(origins), 3), np.float32)
         distance = np.full(len(origins), np.inf, np.float32)
         for part in _chunks(len(origins)):
+            checkpoint()
             found = self._embree().run(origins[part], directions[part], output=1)
             hit = found["primID"] >= 0
             triangle[part] = found["primID"]
@@ -80,6 +82,7 @@ class Surface:
         limit = None if max_distance is None else np.array(np.broadcast_to(np.float32(max_distance), len(origins)))
         result = np.zeros(len(origins), bool)
         for part in _chunks(len(origins)):
+            checkpoint()
             dists = None if limit is None else limit[part]
             result[part] = self._embree().run(origins[part], directions[part], dists=dists, query="OCCLUDED") >= 0
         return result

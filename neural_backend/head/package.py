@@ -6,6 +6,7 @@ older head of the same name is only replaced once the new one is whole.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ import cv2
 import numpy as np
 
 from ..protocol.arkit import ARKIT_NAMES
+from ..protocol.cancellation import checkpoint, interruptible
 from ..protocol.errors import MienError
 
 FORMAT = 1
@@ -103,8 +105,10 @@ class HeadPackage:
             staging = Path(tempfile.mkdtemp(prefix=f".{self.name}-", suffix=".writing", dir=folder))
             for file, image in images.items():
                 _write_image(staging / file, image)
-            np.savez_compressed(staging / "mesh.npz", **self._arrays())
+            checkpoint()
+            (staging / "mesh.npz").write_bytes(interruptible(_npz, self._arrays()))
             (staging / "head.json").write_text(json.dumps(self._description(), indent=1), encoding="utf-8")
+            checkpoint()  # the last: from here on the head exists
             staging.chmod(0o755)  # mkdtemp makes it private; a head is an ordinary folder
             _replace_folder(staging, target)
         except OSError as error:
@@ -223,6 +227,12 @@ def _read_photo(entry: dict) -> PackagePhoto:
     )
 
 
+def _npz(arrays: dict[str, np.ndarray]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
 def _write_image(path: Path, image: np.ndarray | bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if isinstance(image, bytes):
@@ -231,7 +241,8 @@ def _write_image(path: Path, image: np.ndarray | bytes) -> None:
     if image.ndim == 3:  # OpenCV writes BGR(A)
         image = image[..., [2, 1, 0, 3][: image.shape[2]]]
     # Level 3 of 9 is three times as fast as the default on 4 k maps and costs a few per cent of size.
-    done, encoded = cv2.imencode(path.suffix, np.ascontiguousarray(image), [cv2.IMWRITE_PNG_COMPRESSION, 3])
+    options = [cv2.IMWRITE_PNG_COMPRESSION, 3]
+    done, encoded = interruptible(cv2.imencode, path.suffix, np.ascontiguousarray(image), options)
     if not done:
         raise PackageError("cannot_encode", f"The picture {path.name} could not be encoded: please report this.")
     path.write_bytes(encoded.tobytes())

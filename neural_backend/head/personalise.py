@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..protocol.arkit import ARKIT_INDEX, ARKIT_NAMES
+from ..protocol.cancellation import checkpoint
 from .eye_contact import EyeRegion, conform_lids, fit_ball
 from .eyes import gaze_of
 from .lids import FRONT_EDGE, REAR_EDGE, bind, carry, lid_curves, lid_frames
@@ -68,6 +69,7 @@ def personalise(
         conform_lids(vertices, arkit, region)
         _place_eye(template, vertices, arkit, region)
         _carry_on_lids(template, vertices, arkit, region)
+        checkpoint()
         joints[JOINT_NAMES.index(f"eye_{side}")] = region.ball.centre
         scales.append(region.ball.scale)
     keep_teeth_behind_lips(template, vertices, arkit)
@@ -131,6 +133,7 @@ def _carry(
     vertices[ids] = carry(mean[ids], binding, rest, frames(vertices))
     margin = np.unique(np.concatenate([region.curves.upper[10], region.curves.lower[10]]))
     for shape in arkit:
+        checkpoint()
         if np.abs(shape[margin]).max() < 2e-5:
             shape[ids] = 0
             continue

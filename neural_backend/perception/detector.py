@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import torch
 
+from ..protocol.cancellation import checkpoint
 from .crop import Roi, Sampler, sample
 from .graph import load_graph
 
@@ -81,6 +82,7 @@ class FaceDetector:
         """Faces inside square regions, the best one where regions see the same face."""
         votes: list[Detection] = []
         for start in range(0, len(regions), BATCH):
+            checkpoint()
             batch = regions[start : start + BATCH]
             crops = np.stack([sampler(srgb, roi, SIDE, cv2.BORDER_CONSTANT) for roi in batch])  # [B, 128, 128, 3]
             pixels = torch.from_numpy(crops).to(self.device).float() / 127.5 - 1

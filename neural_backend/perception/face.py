@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from ..protocol.arkit import ARKIT_INDEX, ARKIT_NAMES
+from ..protocol.cancellation import checkpoint
 from .crop import Roi, Sampler, sample, sample_as_mediapipe
 from .detector import FaceDetector, overlap, search_levels, whole
 from .graph import load_graph
@@ -116,6 +117,7 @@ class FacePerception:
     @torch.no_grad()
     def _mesh(self, srgb: np.ndarray, views: list[Roi], sampler: Sampler = sample) -> tuple[np.ndarray, float]:
         """Mean landmarks [478, 3] in photo pixels and mean presence over views of one face."""
+        checkpoint()
         crops = np.stack([sampler(srgb, roi, SIDE, cv2.BORDER_REPLICATE) for roi in views])  # [B, 256, 256, 3]
         points, presence, _ = self.mesh(torch.from_numpy(crops).to(self.device).float() / 255)
         points = points.reshape(-1, 478, 3).cpu().numpy().astype(np.float64)

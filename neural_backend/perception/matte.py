@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import torch
 
+from ..protocol.cancellation import checkpoint
 from .crop import Roi, sample
 from .detector import whole
 from .face import Face
@@ -40,6 +41,7 @@ class PersonMatte:
         side = int(np.clip(inner.size[0], EDGE_SIDE, FINE_SIDE))
         coarse = cv2.resize(both, (EDGE_SIDE, EDGE_SIDE))
         refined = _refine(sample(photo.srgb, inner, side), sample(photo.srgb, inner, EDGE_SIDE), coarse)
+        checkpoint()
         head = self._from_crop(photo, inner, refined)
         blend = self._from_crop(photo, inner, _feather(side))
         result = result * (1 - blend) + head * blend
@@ -52,6 +54,7 @@ class PersonMatte:
         """[B, 256, 256] network answers for square regions."""
         answers = []
         for region in regions:  # the network's global pooling has a fixed batch of one
+            checkpoint()
             crop = torch.from_numpy(sample(photo.srgb, region, SIDE)).to(self.device)
             answers.append(self.net(crop[None].float() / 255)[0][0, ..., 0].cpu().numpy())
         return np.stack(answers)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class MienError(Exception):
     """Something cannot be done, and the user can do something about it.
@@ -15,6 +18,7 @@ class MienError(Exception):
         super().__init__(sentence)
         self.code = code
         self.sentence = sentence
+        self.photo: int | None = None  # which of the given photos is at fault, where one is
 
 
 class Cancelled(MienError):
@@ -22,3 +26,13 @@ class Cancelled(MienError):
 
     def __init__(self) -> None:
         super().__init__("cancelled", "Stopped at your request; nothing was written.")
+
+
+@contextmanager
+def photo_at_fault(index: int) -> Iterator[None]:
+    """Whatever MienError comes out of the block is about photo number `index`."""
+    try:
+        yield
+    except MienError as error:
+        error.photo = index
+        raise

@@ -16,15 +16,18 @@ from ..head.package import HeadPackage, PackageLevel, PackagePhoto
 from ..head.template import JOINT_NAMES, JOINT_PARENTS, PART_NAMES, PART_TEXTURE_SET, HeadTemplate
 from ..perception.image import linear_to_srgb
 from ..protocol.arkit import ARKIT_NAMES
-from ..protocol.errors import MienError
+from ..protocol.cancellation import checkpoint, interruptible
+from ..protocol.errors import MienError, photo_at_fault
 from .licences import package_licences
-from .progress import Progress, silent
+from .progress import Progress, show, silent
 
 QUALITIES = ("draft", "standard", "high")
 MAP_SIZES = (1024, 2048, 4096)
 #: The map size of each quality unless the user names one.
 DEFAULT_MAP_SIZE = {"draft": 1024, "standard": 2048, "high": 4096}
-STAGES = ("look", "fit", "textures", "write")
+#: The stages and their usual share of the time, in seconds on two cores.
+STAGE_WEIGHTS = {"look": 1.0, "fit": 8.0, "textures": 12.0, "write": 6.0}
+STAGES = tuple(STAGE_WEIGHTS)
 
 
 @dataclass(frozen=True)
@@ -121,14 +124,16 @@ def run(request: FitRequest, progress: Progress = silent) -> FitOutcome:
     photos = []
     for index, file in enumerate(request.photos):
         progress("look", index / len(request.photos), Path(file).name)
-        photos.append(load_photo(file))
+        with photo_at_fault(index):
+            photos.append(interruptible(load_photo, file))
     progress("look", 1.0)
     clock.lap("look")
 
-    fit = fit_photos(photos, FitOptions(quality=request.quality, device=device, seed=request.seed), progress)
+    options = FitOptions(quality=request.quality, device=device, seed=request.seed)
+    fit = interruptible(fit_photos, photos, options, progress)
     clock.lap("fit")
 
-    maps = make_maps(fit, photos, size=size, progress=progress, seed=request.seed)
+    maps = interruptible(make_maps, fit, photos, size, progress, request.seed)
     fit = relit(fit, maps)
     clock.lap("textures")
 
@@ -141,7 +146,7 @@ def run(request: FitRequest, progress: Progress = silent) -> FitOutcome:
         "maps/confidence.png": _linear8(maps.confidence),
     }
     files = {"skin": {key: f"maps/{key}.png" for key in ("diffuse", "specular", "roughness", "normal", "confidence")}}
-    anatomy = make_anatomy_maps(maps.iris_colour, request.seed, size)
+    anatomy = interruptible(make_anatomy_maps, maps.iris_colour, request.seed, size)
     for key, image in anatomy.items():
         texture_set, kind = key.split("_", 1)
         file = f"maps/{key}.png"
@@ -149,7 +154,10 @@ def run(request: FitRequest, progress: Progress = silent) -> FitOutcome:
         files.setdefault(texture_set, {})[kind] = file
     photo_files = _photo_pictures(photos, images) if request.keep_photos else [None] * len(photos)
     shown = {"diffuse": maps.diffuse, "specular": maps.specular, "roughness": maps.roughness}
-    images["report/residual.png"] = residual_picture(fit, photos, shown | anatomy)
+    residual = interruptible(residual_picture, fit, photos, shown | anatomy)
+    images["report/residual.png"] = residual
+    show(progress, "write", lambda: _composed(residual, fit))
+    progress("write", 0.5)
 
     report = {
         **fit.report,
@@ -257,6 +265,19 @@ def residual_picture(fit: FitResult, photos: list, maps: dict[str, np.ndarray]) 
     return np.concatenate(rows)
 
 
+def _composed(residual: np.ndarray, fit: FitResult) -> np.ndarray:
+    """[h, w, 3] uint8: the finished head in each photo, from the middle pictures of `residual_picture`."""
+    from ..fitting.overlays import beside, head_window
+
+    pictures = []
+    for index, photo in enumerate(fit.photos):
+        scale = 512 / max(photo.camera.width, photo.camera.height)
+        width, height = round(photo.camera.width * scale), round(photo.camera.height * scale)
+        left, top, right, bottom = head_window(photo.landmarks * scale, width, height)
+        pictures.append(residual[512 * index + top : 512 * index + bottom, width + left : width + right])
+    return beside(pictures)
+
+
 def _photo_pictures(photos: list, images: dict[str, np.ndarray | bytes]) -> list[str]:
     files = []
     for index, photo in enumerate(photos):
@@ -269,13 +290,16 @@ def _photo_pictures(photos: list, images: dict[str, np.ndarray | bytes]) -> list
 
 def _srgb8(linear: np.ndarray) -> np.ndarray:
     """Scene linear -> sRGB, 8 bit. A fourth channel is alpha and stays linear."""
+    checkpoint()
     encoded = linear_to_srgb(np.clip(linear[..., :3], 0, 1))
     return _linear8(np.concatenate([encoded, linear[..., 3:]], -1))
 
 
 def _linear8(values: np.ndarray) -> np.ndarray:
+    checkpoint()
     return (np.clip(values, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 def _linear16(values: np.ndarray) -> np.ndarray:
+    checkpoint()
     return (np.clip(values, 0, 1) * 65535 + 0.5).astype(np.uint16)

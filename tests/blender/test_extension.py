@@ -10,6 +10,7 @@ from pathlib import Path
 import addon_utils
 import bpy
 import pytest
+from backend_helpers import backend_python
 from conftest import ROOT
 
 COMMAND = Path(bpy.utils.system_resource("SCRIPTS")) / "addons_core" / "bl_pkg" / "cli" / "blender_ext.py"
@@ -30,18 +31,33 @@ def archive(tmp_path_factory) -> Path:
     return built
 
 
-def test_archive_holds_blenders_half_and_no_more(archive):
+def test_archive_holds_both_halves_and_no_more(archive):
     names = zipfile.ZipFile(archive).namelist()
     assert {"__init__.py", "blender_manifest.toml", "blender_addon/headless.py", "operators/__init__.py"} <= set(names)
     assert "neural_backend/protocol/arkit.py" in names
-    allowed = ("blender_addon/", "operators/", "neural_backend/protocol/", "neural_backend/__init__.py")
-    # What finishes an edited head, run by Blender's own Python in a process beside: numpy and the template alone.
-    allowed += ("neural_backend/head/", "neural_backend/tasks/", "neural_backend/weights/licenses/")
-    allowed += ("neural_backend/weights/LICENSES.md", "neural_backend/weights/template.safetensors")
-    others = [name for name in names if not name.startswith(allowed) and "/" in name]
-    assert not others
+    others = [name for name in names if "/" in name and not name.startswith(("blender_addon/", "operators/"))]
+    assert not [name for name in others if not name.startswith("neural_backend/")]
+    unwanted = ("neural_backend/training/", "neural_backend/lightstage/", "neural_backend/evaluation/")
+    assert not [name for name in names if name.startswith(unwanted)]
     assert not [name for name in names if name.endswith((".pyc", ".md")) and "LICEN" not in name]
-    assert archive.stat().st_size < 20_000_000
+    assert "neural_backend/weights/LICENSES.md" in names
+    assert archive.stat().st_size < 40_000_000
+
+
+def test_the_backend_in_the_archive_starts(archive, tmp_path):
+    """All that a fit imports ships."""
+    zipfile.ZipFile(archive).extractall(tmp_path / "mien")
+    modules = "service, fitting.fit, fitting.textures, fitting.picture, head.anatomy_maps, tasks.inspect, cli".split(
+        ", "
+    )
+    script = "import neural_backend\n" + "".join(f"import neural_backend.{name}\n" for name in modules)
+    script += "neural_backend.fitting.fit.load_models('cpu')\nprint(neural_backend.__file__)"
+    environment = {"PATH": "", "PYTHONPATH": str(tmp_path / "mien"), "HOME": str(tmp_path)}
+    done = subprocess.run(
+        [backend_python(), "-c", script], capture_output=True, text=True, check=False, env=environment, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert str(tmp_path) in done.stdout
 
 
 def test_installed_archive_builds_a_head(archive, package_path):
@@ -135,7 +151,7 @@ class RecordingLayout:
     def column(self, **_):
         return self
 
-    row = grid_flow = column
+    row = box = grid_flow = column
 
     def separator(self, **_):
         pass
@@ -146,6 +162,14 @@ class RecordingLayout:
     def menu(self, idname, **_):
         assert hasattr(bpy.types, idname)
         self.menus.append(idname)
+
+    def template_icon(self, **_):
+        pass
+
+    progress = template_icon
+
+    def template_list(self, *_, **__):
+        pass
 
     def operator(self, idname, **_):
         """Properties that only take what the operator has."""
@@ -160,12 +184,17 @@ class RecordingLayout:
 
     def prop(self, data, name, **_):
         assert hasattr(data, name)
-        self.sliders.append(data.name if name == "value" else name)
+        if name == "value":
+            self.sliders.append(data.name)
+        elif type(data).__name__ in ("MienIdentity", "MienExpression"):
+            self.sliders.append(name)
 
 
 def draw_all(classes) -> RecordingLayout:
     layout = RecordingLayout()
     for panel in classes:
+        if not issubclass(panel, bpy.types.Panel):
+            continue
         assert not hasattr(panel, "poll") or panel.poll(bpy.context)
         panel.draw(type("Panel", (), {"layout": layout})(), bpy.context)
     return layout
