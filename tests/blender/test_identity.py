@@ -422,7 +422,9 @@ def test_a_process_that_fails_changes_nothing_and_says_so(built, load, monkeypat
     head, _ = built
     activate(head)
     finish = load("blender_addon.identity.finish")
-    monkeypatch.setattr(finish, "ROOT", tmp_path)  # no code to run there
+    (tmp_path / "neural_backend").mkdir()
+    (tmp_path / "neural_backend" / "__init__.py").touch()
+    monkeypatch.setattr(finish, "ROOT", tmp_path)  # no code to run there, and it hides any other
     head.head.mien_identity.control_jaw_width = 1.0
     before = shapes(head.head)
     with pytest.raises(RuntimeError, match="Finishing the head failed .* try again"):
