@@ -1,6 +1,6 @@
 """What a landmark calibration is worth: fits to landmarks alone, on people it was not learned from.
 
-    python -m neural_backend.training.check_calibration --known-heads FOLDER [--inflation 5 10 20]
+    python -m neural_backend.training.check_calibration --known-heads FOLDER [--inflation 5 10 20] [--calibration OTHER.safetensors]
 
 Learns a calibration from four fifths of the people of the splits 'calibration' and 'training', fits one frontal and one
 turned picture of each of the others, and prints the mean error over the mean face's; the shipped calibration, which has
@@ -77,6 +77,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--known-heads", type=Path, action="append", required=True, help="folder of known heads")
     parser.add_argument("--inflation", type=float, nargs="*", default=[10.0], help="see calibrate_landmarks.INFLATION")
+    parser.add_argument("--calibration", type=Path, nargs="*", default=[], help="other files to put beside it")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     template = HeadTemplate.load()
@@ -94,6 +95,7 @@ def main() -> None:
             first.setdefault(heads[index].subject, int(index))
         cases[name] = list(first.values())
     trials = {"shipped": LandmarkCalibration.load()}
+    trials |= {str(path): LandmarkCalibration.load(path) for path in arguments.calibration}
     trials |= {f"learned, inflation {value:g}": replace(learned, inflation=value) for value in arguments.inflation}
     print(f"learned from {kept.sum()} renders; {len(left_out)} people left out")
     for label, calibration in trials.items():
