@@ -1,6 +1,6 @@
 """What a landmark calibration is worth: fits to landmarks alone, on people it was not learned from.
 
-    python -m neural_backend.training.check_calibration --known-heads FOLDER [--inflation 5 10 20] [--calibration OTHER.safetensors]
+    python -m neural_backend.training.check_calibration --known-heads FOLDER [--inflation 5 10 20]
 
 Learns a calibration from four fifths of the people of the splits 'calibration' and 'training', fits one frontal and one
 turned picture of each of the others, and prints the mean error over the mean face's; the shipped calibration, which has
