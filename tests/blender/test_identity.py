@@ -422,12 +422,15 @@ def test_a_process_that_fails_changes_nothing_and_says_so(built, load, monkeypat
     head, _ = built
     activate(head)
     finish = load("blender_addon.identity.finish")
-    (tmp_path / "neural_backend").mkdir()
-    (tmp_path / "neural_backend" / "__init__.py").touch()
-    monkeypatch.setattr(finish, "ROOT", tmp_path)  # no code to run there, and it hides any other
+    tasks = tmp_path / "neural_backend" / "tasks"
+    tasks.mkdir(parents=True)
+    for folder in (tasks.parent, tasks):
+        (folder / "__init__.py").touch()
+    (tasks / "refine.py").write_text("raise MemoryError('no room')")
+    monkeypatch.setattr(finish, "ROOT", tmp_path)
     head.head.mien_identity.control_jaw_width = 1.0
     before = shapes(head.head)
-    with pytest.raises(RuntimeError, match="Finishing the head failed .* try again"):
+    with pytest.raises(RuntimeError, match="Finishing the head failed .*no room.* try again"):
         bpy.ops.mien.apply_identity()
     np.testing.assert_array_equal(shapes(head.head), before)
     assert head.head.mien_identity.control_jaw_width == 1.0
