@@ -46,6 +46,7 @@ REMEDIES: dict[str, Remedy | None] = {
     # where it runs and writes
     "cannot_write": PREFERENCES,
     "no_cuda": PREFERENCES,
+    "bad_request": LOG,
     "backend_missing": INSTALL,
     "backend_incomplete": INSTALL,
     "backend_died": AGAIN,
