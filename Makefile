@@ -10,18 +10,22 @@ PYTHON313 ?= $(shell for p in python3.13 $$HOME/.pyenv/versions/3.13*/bin/python
 BPY_OLDEST := 4.2.23
 BPY_NEWEST := 5.2.3
 OUT ?= out
+GUI_ROOT ?= .gui/root
 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SYSTEM_LIBRARIES := libxrender1 libxfixes3 libxi6 libxkbcommon0 libsm6 libgl1 libegl1 libgomp1
+# Two processes: tests of one file stay together, since they share what is slow to make.
+SPREAD := -n 2 --dist loadfile
 EXAMPLES := examples/astronaut.png examples/grace_hopper.jpg
 
-.PHONY: help setup demo test test-backend test-blender extension lint bench clean
+.PHONY: help setup demo test test-backend test-blender gui-root gui-test extension lint bench clean
 
 help:
 	@echo "make demo   set up, fit the portraits in examples/, write heads and pictures to $(OUT)/"
 	@echo "make test   set up, run all tests"
+	@echo "make gui-test  a real Blender window, mouse and backend; needs root and Debian"
 	@echo "make extension  build dist/mien-*.zip for Blender's Install from Disk"
 	@echo "make bench  print the table of time and memory"
 	@echo "make lint   ruff"
@@ -63,10 +67,10 @@ test: test-backend test-blender
 
 test-backend: $(READY)
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest tests --ignore=tests/blender
+	$(BIN)/python -m pytest $(SPREAD) tests --ignore=tests/blender
 
 test-blender: $(READY)
-	$(BIN)/python -m pytest tests/blender
+	$(BIN)/python -m pytest $(SPREAD) tests/blender
 	$(MAKE) --no-print-directory test-bpy VERSION=$(BPY_OLDEST) WITH=$(PYTHON)
 	@if [ -n "$(PYTHON313)" ]; then \
 	  $(MAKE) --no-print-directory test-bpy VERSION=$(BPY_NEWEST) WITH=$(PYTHON313); \
@@ -77,9 +81,16 @@ test-blender: $(READY)
 test-bpy: | system
 	@test -x .venv-bpy-$(VERSION)/bin/python || $(WITH) -m venv .venv-bpy-$(VERSION)
 	@test -e .venv-bpy-$(VERSION)/.ready || \
-	  { .venv-bpy-$(VERSION)/bin/python -m pip install -q --disable-pip-version-check bpy==$(VERSION) pytest && \
+	  { .venv-bpy-$(VERSION)/bin/python -m pip install -q --disable-pip-version-check bpy==$(VERSION) pytest pytest-xdist && \
 	    touch .venv-bpy-$(VERSION)/.ready; }
-	.venv-bpy-$(VERSION)/bin/python -m pytest tests/blender
+	.venv-bpy-$(VERSION)/bin/python -m pytest $(SPREAD) tests/blender
+
+# A Debian with a Blender that has a window; fails with a sentence where this machine cannot have one.
+gui-root: $(READY)
+	@$(BIN)/python tests/gui/run.py --root $(GUI_ROOT) --out $(OUT)/gui --only-root
+
+gui-test: $(READY)
+	@$(BIN)/python tests/gui/run.py --root $(GUI_ROOT) --out $(OUT)/gui
 
 # Blender's own tool, out of the bpy wheel, checks and packs the extension.
 extension: $(READY)

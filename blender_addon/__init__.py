@@ -7,15 +7,30 @@ from collections.abc import Callable
 
 def _steps() -> list[tuple[Callable[[], None], Callable[[], None]]]:
     """(do, undo) in the order of registration."""
-    from . import handlers, head_properties, panels, pictures, preferences, properties, session
+    from . import (
+        capture_properties,
+        export_properties,
+        handlers,
+        head_properties,
+        panels,
+        pictures,
+        preferences,
+        properties,
+        session,
+        status,
+    )  # fmt: skip
     from .registration import register_classes, unregister_classes
 
-    first, rest = (*preferences.CLASSES, *properties.CLASSES, *head_properties.CLASSES), panels.CLASSES
+    holders = (preferences, properties, head_properties, capture_properties, export_properties)
+    first, rest = tuple(cls for module in holders for cls in module.CLASSES), panels.CLASSES
     return [
         (lambda: register_classes(first), lambda: unregister_classes(first)),
         (properties.register, properties.unregister),
+        (capture_properties.register, capture_properties.unregister),
+        (export_properties.register, export_properties.unregister),
         (head_properties.add_properties, head_properties.remove_properties),
         (pictures.register, pictures.unregister),
+        (status.register, status.unregister),
         (lambda: register_classes(rest), lambda: unregister_classes(rest)),
         (session.register, session.unregister),
         (handlers.register, handlers.unregister),

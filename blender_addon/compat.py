@@ -73,3 +73,16 @@ def fcurves_of(animated: bpy.types.ID) -> list[bpy.types.FCurve]:
 def action_serves_both() -> bool:
     """Whether one action can animate shape keys and an armature together."""
     return is_at_least(4, 4)
+
+
+def save_copy(image: bpy.types.Image, filepath: str) -> None:
+    """Write a changed image to a file; it stays as it is. Before 4.3 it is packed too, since `save` calls it saved.
+
+    Raises:
+        RuntimeError: the file cannot be written.
+    """
+    if is_at_least(4, 3):
+        image.save(filepath=filepath, save_copy=True)
+    else:
+        image.save(filepath=filepath)
+        image.pack()

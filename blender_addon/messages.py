@@ -42,6 +42,8 @@ REMEDIES: dict[str, Remedy | None] = {
         ),
         REMOVE_PHOTO,
     ),
+    # footage: the sentence names the file, the field to change is beside it
+    **dict.fromkeys(("unreadable_video", "no_frames", "mixed_frames", "not_a_take", "missing_head", "bad_paint"), None),
     "no_photo": ADD_PHOTOS,
     # where it runs and writes
     "cannot_write": PREFERENCES,

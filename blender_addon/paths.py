@@ -42,11 +42,15 @@ def clean_name(wanted: str) -> str:
     return name.encode()[:190].decode(errors="ignore") or "Head"
 
 
-def free_name(folder: Path, wanted: str, taken: Iterable[str] = ()) -> str:
+def takes_folder() -> Path:
+    return user_folder("takes")
+
+
+def free_name(folder: Path, wanted: str, taken: Iterable[str] = (), suffix: str = ".head") -> str:
     """`wanted`, with a number if a head of that name is there or under way: no fit may replace another head."""
     wanted, taken = clean_name(wanted), set(taken)
     name, number = wanted, 2
-    while name in taken or (folder / f"{name}.head").exists():
+    while name in taken or (folder / f"{name}{suffix}").exists():
         name, number = f"{wanted} {number}", number + 1
     return name
 

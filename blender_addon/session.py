@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -70,6 +72,12 @@ def _find_launch():
 # --- works
 
 
+def _free_name(folder: Path, wanted: str, kind: str = "head") -> str:
+    """A name that neither the folder nor a work under way has taken."""
+    under_way = [work.name for work in get().works if work.is_under_way and work.kind == kind]
+    return paths.free_name(folder, wanted, under_way, f".{kind}")
+
+
 def submit_fit(
     photos: tuple[str, ...],
     name: str,
@@ -84,11 +92,10 @@ def submit_fit(
     Raises:
         MienError: a photo is not there, the folder cannot be used, or there is no backend.
     """
-    session = get()
     if not photos:
         raise MienError("no_photo", "No photo was given: add at least one photo of a face.")
     folder = folder or paths.heads_folder(preferences().heads_folder)
-    name = paths.free_name(folder, name, [work.name for work in session.works if work.is_under_way])
+    name = _free_name(folder, name)
 
     def request(job: str) -> messages.Message:
         return messages.Fit(
@@ -103,11 +110,91 @@ def submit_fit(
             keep_photos=keep_photos,
         )
 
+    return _submit(request, photos, name, folder)
+
+
+def submit_solve(
+    head: str,
+    target: str,
+    name: str,
+    pins: tuple[tuple[float, ...], ...],
+    painted: tuple[tuple[str, ...], ...],
+    quality: str,
+) -> Work:
+    """Let a head be solved again; `head` is the package's place, `target` the uuid of the head in the scene.
+
+    Raises:
+        MienError: there is no backend, or the folder cannot be used.
+    """
+    folder = Path(head).parent
+    if not os.access(folder, os.W_OK):
+        folder = paths.heads_folder(preferences().heads_folder)  # a head from a read-only place is solved at home
+    name = _free_name(folder, name)
+
+    def request(job: str) -> messages.Message:
+        return messages.SolveAgain(
+            job=job,
+            head=head,
+            output=str(folder),
+            name=name,
+            pins=pins,
+            painted=painted,
+            quality=quality,
+            device=preferences().device.lower(),
+        )
+
+    return _submit(request, (), name, folder, target=target)
+
+
+def submit_capture(
+    head: str,
+    target: str,
+    sources: tuple[str, ...],
+    name: str,
+    frame_rate: float | None = None,
+    stride: int = 1,
+    smoothing: float = 1.0,
+    neutral: str = "clip",
+) -> Work:
+    """Give footage to the backend; `head` is the package's place, `target` the uuid of the head in the scene.
+
+    Raises:
+        MienError: there is no backend.
+    """
+    folder = paths.takes_folder()
+    name = _free_name(folder, name, "take")
+
+    def request(job: str) -> messages.Message:
+        return messages.CaptureExpression(
+            job=job,
+            head=head,
+            sources=sources,
+            output=str(folder),
+            name=name,
+            frame_rate=frame_rate,
+            stride=stride,
+            smoothing=smoothing,
+            neutral=neutral,
+            device=preferences().device.lower(),
+        )
+
+    return _submit(request, sources, name, folder, kind="take", target=target)
+
+
+def _submit(
+    request: Callable[[str], messages.Message],
+    sources: tuple[str, ...],
+    name: str,
+    folder: Path,
+    kind: str = "head",
+    target: str = "",
+) -> Work:
+    session = get()
     job = Job(request, name, clean=lambda: paths.remove_unfinished(folder, name))
     session.client.submit(job)
-    work = Work(job, photos, name, session.file)
-    failed = [other for other in session.works if other.job.view.state is State.FAILED]
-    session.works = [other for other in session.works if other not in failed] + [work]  # its sentence was read
+    work = Work(job, sources, name, session.file, kind=kind, target=target)
+    read = [other for other in session.works if other.kind == kind and other.job.view.state is State.FAILED]
+    session.works = [other for other in session.works if other not in read] + [work]
     return work
 
 

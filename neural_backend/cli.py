@@ -1,12 +1,17 @@
-"""The command line: `mien fit PHOTO... -o OUT`. The other door to the same tasks is server.py.
+"""The command line: `mien fit PHOTO... -o OUT`, `mien capture HEAD FOOTAGE... -o OUT`, `mien render SUBJECT -o OUT`,
+`mien train MODEL ...`.
 
-Exit codes: 0 done; 2 the command line is wrong; 3 a photo cannot be used; 4 the output cannot be written; 5 the fit
-failed; 6 Blender's files could not be made (the head package is there); 70 a bug of ours; 130 stopped by Ctrl-C.
+The other door to the same tasks is server.py.
+
+Exit codes: 0 done; 2 the command line is wrong; 3 a photo, footage, head, light or weights cannot be used; 4 the output
+cannot be written; 5 the fit failed; 6 Blender's files could not be made (the head package is there); 70 a bug of ours;
+130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.util
 import json
 import logging
@@ -16,15 +21,17 @@ import tempfile
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 
 from .protocol.errors import Cancelled, MienError
+from .render_command import add_render, run_render
 
 BLENDER_SCRIPT = Path(__file__).resolve().parent.parent / "blender_addon" / "headless.py"
 BLENDER_FILES = ("blend", "fbx", "glb", "preview")
 
 EXIT_USAGE, EXIT_PHOTO, EXIT_WRITE, EXIT_FIT, EXIT_BLENDER, EXIT_BUG, EXIT_INTERRUPTED = 2, 3, 4, 5, 6, 70, 130
 _WRITE_CODES = {"cannot_write", "cannot_encode"}
-_USAGE_CODES = {"bad_option", "no_photo", "no_cuda"}
+_USAGE_CODES = {"bad_option", "no_photo", "no_cuda", "no_captures"}
 _FIT_CODES = {"fit_failed"}
 
 
@@ -60,7 +67,10 @@ class BarProgress:
             self._bar.n = self._start[stage] + self._weights[stage] * min(max(done, 0.0), 1.0)
         self._bar.set_description_str(f"{stage}: {text}" if text else stage, refresh=True)
 
-    def close(self) -> None:
+    def __enter__(self) -> BarProgress:
+        return self
+
+    def __exit__(self, *error: object) -> None:
         self._bar.close()
 
 
@@ -119,6 +129,16 @@ def _json_line(line: str) -> dict | None:
     return message if isinstance(message, dict) else None
 
 
+def _workshop() -> dict[str, ModuleType]:
+    """Command -> module, for what makes models: the extension ships without these packages and commands."""
+    places = {"stage": "lightstage.options", "train": "training.command", "evaluate": "evaluation.command"}
+    return {
+        command: importlib.import_module(f"{__package__}.{place}")
+        for command, place in places.items()
+        if importlib.util.find_spec(f"{__package__}.{place.partition('.')[0]}") is not None
+    }
+
+
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mien", description="Photos of a face into a rigged, relightable head.")
     parser.add_argument("--verbose", action="store_true", help="log what happens, and show tracebacks")
@@ -136,7 +156,27 @@ def build_parser() -> argparse.ArgumentParser:
     fit.add_argument(
         "--only", nargs="+", choices=BLENDER_FILES, default=list(BLENDER_FILES), help="which of Blender's files"
     )
+    _add_capture(commands)
+    for module in _workshop().values():
+        module.add(commands)
+    add_render(commands)
     return parser
+
+
+def _add_capture(commands: argparse._SubParsersAction) -> None:
+    capture = commands.add_parser("capture", help="expressions of a fitted head from photos, frames or a video")
+    capture.add_argument("head", metavar="HEAD", help="the head package of the person (NAME.head)")
+    capture.add_argument("sources", nargs="+", metavar="FOOTAGE", help="a video, a folder of frames, or photos")
+    capture.add_argument("-o", "--output", required=True, metavar="OUT", help="folder for the take")
+    capture.add_argument("--name", help="name of the take (default: the footage's)")
+    capture.add_argument("--frame-rate", type=float, metavar="FPS", help="of a folder of frames (default 25)")
+    capture.add_argument("--stride", type=int, default=1, metavar="N", help="look at every Nth frame")
+    capture.add_argument("--smoothing", type=float, default=1.0, help="0 none, 1 usual, more is smoother")
+    capture.add_argument(
+        "--neutral", choices=("clip", "head", "photos"), default="clip",
+        help="rest: the clip's calmest frames, nothing (as fitted), or what the head's photos show",
+    )  # fmt: skip
+    capture.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
 
 
 def _seed(word: str) -> int:
@@ -160,14 +200,11 @@ def run_fit(arguments: argparse.Namespace) -> int:
         keep_photos=not arguments.no_photos,
     )
     with_blender = not arguments.no_blender and blender_available()
-    progress = BarProgress(STAGE_WEIGHTS | ({"blender": 60.0} if with_blender else {}))
     written: list[Path] = []
-    try:
+    with BarProgress(STAGE_WEIGHTS | ({"blender": 60.0} if with_blender else {})) as progress:
         outcome = run(request, progress)
         if with_blender:
             written = make_blender_files(outcome.package, outcome.package.parent, progress, arguments.only)
-    finally:
-        progress.close()
     print(outcome.package)
     for path in written:
         print(path)
@@ -176,11 +213,40 @@ def run_fit(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def run_capture(arguments: argparse.Namespace) -> int:
+    from .tasks.capture import STAGE_WEIGHTS, CaptureRequest, run
+
+    request = CaptureRequest(
+        head=arguments.head,
+        sources=tuple(arguments.sources),
+        output=arguments.output,
+        name=arguments.name,
+        frame_rate=arguments.frame_rate,
+        stride=arguments.stride,
+        smoothing=arguments.smoothing,
+        neutral=arguments.neutral,
+        device=arguments.device,
+    )
+    with BarProgress(STAGE_WEIGHTS) as progress:
+        outcome = run(request, progress)
+    print(outcome.take)
+    for first, last in outcome.gaps:
+        print(f"No face from {first:.2f} s to {last:.2f} s: bridged.", file=sys.stderr)
+    if outcome.missing:
+        sentence = "could not be read, the take ends before them: export the video again."
+        print(f"The video's last {outcome.missing} frames {sentence}", file=sys.stderr)
+    return 0
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO if arguments.verbose else logging.ERROR, stream=sys.stderr)
     try:
-        return run_fit(arguments)
+        if arguments.command == "render":
+            return run_render(arguments, BarProgress)
+        runs = {"fit": run_fit, "capture": run_capture}
+        runs |= {command: module.run for command, module in _workshop().items()}
+        return runs[arguments.command](arguments)
     except KeyboardInterrupt:
         print("\nStopped; nothing half-written is left.", file=sys.stderr)
         return EXIT_INTERRUPTED
@@ -194,7 +260,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         print(
             f"mien: something went wrong inside Mien ({type(error).__name__}: {error}); run it again with "
-            "'mien --verbose fit ...' and report what it prints.",
+            "'mien --verbose ...' and report what it prints.",
             file=sys.stderr,
         )
         return EXIT_BUG

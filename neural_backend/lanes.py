@@ -13,8 +13,8 @@ from .protocol.cancellation import CancelToken
 class Ticket:
     """One job in a lane."""
 
-    job: str
-    work: Callable[[CancelToken], None]  # does it all, answers included; raises nothing
+    job: str  # "" for work of the backend's own, which nobody waits for by name
+    work: Callable[[CancelToken], Callable[[], None]]  # does it; returns what tells the outcome; raises nothing
     drop: Callable[[], None]  # called instead of work when it was cancelled or replaced before its turn
     key: str | None = None  # a newer ticket of this key replaces a waiting one and stops a running one
     token: CancelToken = field(default_factory=CancelToken)
@@ -32,13 +32,14 @@ class Lane:
         self._thread.start()
 
     def put(self, ticket: Ticket) -> int:
-        """Queue a ticket; returns how many come before it."""
+        """Queue a ticket; returns how many jobs come before it."""
         with self._change:
             replaced = [other for other in self._waiting if ticket.key is not None and other.key == ticket.key]
             self._waiting = [other for other in self._waiting if other not in replaced]
             if self._running is not None and ticket.key is not None and self._running.key == ticket.key:
                 self._running.token.cancel()
-            before = len(self._waiting) + (self._running is not None)
+            ahead = [*self._waiting, *([self._running] if self._running is not None else [])]
+            before = sum(bool(other.job) for other in ahead)
             self._waiting.append(ticket)
             self._change.notify_all()
         for other in replaced:
@@ -71,10 +72,12 @@ class Lane:
     def _run(self) -> None:
         while True:
             with self._change:
-                self._running = None
                 while not self._waiting and not self._closed:
                     self._change.wait()
                 if self._closed:
                     return
-                self._running = self._waiting.pop(0)
-            self._running.work(self._running.token)
+                ticket = self._running = self._waiting.pop(0)
+            answer = ticket.work(ticket.token)
+            with self._change:  # before the answer: whoever has heard it must not find the job in the lane any more
+                self._running = None
+            answer()

@@ -11,6 +11,7 @@ import threading
 import time
 import tomllib
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -109,30 +110,37 @@ class Service:
         )
         self._outlet.send(messages.Accepted(job, before))
 
-    def _work(self, task: Task, message: messages.Message, token: CancelToken) -> None:
-        job, send = message.job, self._outlet.send
+    def _work(self, task: Task, message: messages.Message, token: CancelToken) -> Callable[[], None]:
+        outcome = self._outcome(task, message, token)
+        return lambda: self._outlet.send(outcome)
+
+    def _outcome(self, task: Task, message: messages.Message, token: CancelToken) -> messages.Message:
+        job = message.job
         progress = JobProgress(job, task.weights, token, self._outlet)
         try:
             token.check()
             with working_under(token):
                 values = task.run(message, progress)
-            send(messages.Result(job, values))
+            return messages.Result(job, values)
         except Cancelled:
-            send(messages.Cancelled(job))
+            return messages.Cancelled(job)
         except MienError as error:
             log.info("%s: %s", error.code, error.sentence)
-            send(messages.Error(job, error.code, error.sentence, error.photo))
+            return messages.Error(job, error.code, error.sentence, error.photo)
         except MemoryError:
             traceback.print_exc()
             text = "There is not enough memory: choose smaller maps or close other programs."
-            send(messages.Error(job, "out_of_memory", text))
+            return messages.Error(job, "out_of_memory", text)
         except Exception as error:  # the edge of the lane: one sentence for the user, the rest into the log
             traceback.print_exc()
             text = f"Something went wrong inside Mien ({type(error).__name__}); see the backend's log."
-            send(messages.Error(job, "internal", text))
+            return messages.Error(job, "internal", text)
 
-    def _warm_up(self, hello: messages.Hello) -> None:
-        """Import what takes long, greet, then load the models, so that the first job finds them."""
+    def _warm_up(self, hello: messages.Hello) -> Callable[[], None]:
+        """Import what takes long, greet, then load the models, so that the first job finds them.
+
+        Returns what a ticket's work returns: nothing is left to tell.
+        """
         if hello.version != messages.VERSION:
             text = "The neural backend and the extension are of different versions; restart Blender."
             self._refuse("backend_version", text)
@@ -159,6 +167,7 @@ class Service:
             load_models(device)
         except Exception:  # not this ticket's trouble: the job that needs them reports it
             traceback.print_exc()
+        return lambda: None
 
     def _refuse(self, code: str, text: str) -> None:
         self._outlet.send(messages.Refused(code, text))

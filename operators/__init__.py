@@ -8,16 +8,29 @@ MODULES = (
     "photos",
     "fit_photos",
     "cancel_job",
+    "collect_head",
+    "dismiss_work",
     "install_backend",
+    "check_backend",
+    "show_log",
+    "open_preferences",
     "import_head",
+    "write_export",
     "export_head",
+    "export_engine",
     "show_photo",
+    "edit_pins",
+    "clear_pins",
+    "solve_again",
     "reset_expression",
     "mirror_expression",
     "key_expression",
     "copy_pose",
     "apply_preset",
     "import_live_link",
+    "expression_from_photo",
+    "expression_from_footage",
+    "collect_take",
     "bake_expression",
     "apply_identity",
     "reset_identity",
@@ -39,5 +52,7 @@ def register() -> None:
 
 def unregister() -> None:
     from ..blender_addon.registration import unregister_classes
+    from .beat import cancel_all
 
+    cancel_all()
     unregister_classes(_classes())

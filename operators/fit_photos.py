@@ -7,14 +7,13 @@ from pathlib import Path
 import bpy
 
 from ..blender_addon import session
-from ..blender_addon.head.build import build_head
 from ..blender_addon.properties import MAP_SIZES, QUALITIES, absolute
 from ..blender_addon.work import Work
 from ..neural_backend.protocol.errors import MienError
-from .job_operator import JobOperator
+from .head_job_operator import HeadJobOperator
 
 
-class MIEN_OT_fit_photos(JobOperator, bpy.types.Operator):
+class MIEN_OT_fit_photos(HeadJobOperator, bpy.types.Operator):
     bl_idname = "mien.fit_photos"
     bl_label = "Fit from Photo"
     bl_description = "Make a head from the photos; Blender stays usable meanwhile"
@@ -36,13 +35,8 @@ class MIEN_OT_fit_photos(JobOperator, bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         if not context.scene.mien_fit.photos:
             cls.poll_message_set("Add a photo first")
-        elif not session.is_available():
-            cls.poll_message_set("Install the neural backend first")
-        elif context.mode != "OBJECT":
-            cls.poll_message_set("Go to Object Mode first")
-        else:
-            return True
-        return False
+            return False
+        return cls.can_start(context)
 
     def start(self, context: bpy.types.Context) -> Work:
         photos = tuple(absolute(photo) for photo in context.scene.mien_fit.photos)
@@ -60,10 +54,6 @@ class MIEN_OT_fit_photos(JobOperator, bpy.types.Operator):
             keep_photos=self._setting(context, "keep_photos"),
             folder=Path(bpy.path.abspath(self.folder)) if self.folder else None,
         )
-
-    def finish(self, context: bpy.types.Context, work: Work) -> None:
-        build_head(context, work.package)
-        self.report({"INFO"}, f"{work.name} is in the scene")
 
     def _setting(self, context: bpy.types.Context, name: str, of_scene: str | None = None):
         if self.properties.is_property_set(name):

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
 import numpy as np
 from bpy_extras.io_utils import ImportHelper
 
-from ..blender_addon.compat import action_serves_both
-from ..blender_addon.expression.keyframes import new_action, write_expression, write_rotation
-from ..blender_addon.expression.live_link import TIMECODE_RATES, LiveLinkError, read_recording, resampled
+from ..blender_addon.expression.live_link import TIMECODE_RATES, LiveLinkError, read_recording
+from ..blender_addon.expression.timeline import has_head_bone, put_on_timeline
 from ..blender_addon.head.objects import current_head
 from .head_operator import HeadOperator
-
-HEAD_BONE = "head"
 
 
 class MIEN_OT_import_live_link(HeadOperator, bpy.types.Operator, ImportHelper):
@@ -47,31 +45,24 @@ class MIEN_OT_import_live_link(HeadOperator, bpy.types.Operator, ImportHelper):
     )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        head, scene = current_head(context), context.scene
+        head = current_head(context)
         path = Path(bpy.path.abspath(self.filepath))
         try:
             recording = read_recording(path, int(self.timecode_rate))
         except LiveLinkError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        if self.head_rotation and (recording.head is None or HEAD_BONE not in head.rig.pose.bones):
+        if self.head_rotation and (recording.head is None or not has_head_bone(head)):
             what = "the file has no head angles" if recording.head is None else "the rig has no head bone"
             self.report({"ERROR"}, f"The head's rotation cannot be taken, since {what}: switch Head Rotation off.")
             return {"CANCELLED"}
-        weights, angles = resampled(recording, scene.render.fps / scene.render.fps_base)
-        action = new_action(path.stem)
-        write_expression(head.head, action, self.first_frame, weights)
         if self.head_rotation:
-            if not action_serves_both():
-                action = new_action(f"{path.stem} head")
-            yaw, pitch, roll = (angles * np.where(self.invert, -1.0, 1.0)).T
-            # The head bone's axes: X to the subject's left, Y up, Z out of the face.
-            write_rotation(head.rig, HEAD_BONE, action, self.first_frame, np.stack([pitch, yaw, roll], 1))
-        if self.set_range:
-            scene.frame_start = min(scene.frame_start, self.first_frame)
-            scene.frame_end = self.first_frame + len(weights) - 1
+            recording = replace(recording, head=recording.head * np.where(self.invert, -1.0, 1.0))
+        count = put_on_timeline(
+            context.scene, head, path.stem, recording, self.first_frame, self.head_rotation, self.set_range
+        )
         lacking = f"; without {', '.join(recording.missing)}" if recording.missing else ""
-        self.report({"INFO"}, f"{len(weights)} frames of {path.name}{lacking}")
+        self.report({"INFO"}, f"{count} frames of {path.name}{lacking}")
         return {"FINISHED"}
 
 

@@ -1,4 +1,4 @@
-"""The backend's environment: install it after consent, stop that, check it, look at its logs, open the preferences."""
+"""Install the backend's environment after consent, and stop that."""
 
 from __future__ import annotations
 
@@ -8,17 +8,8 @@ from pathlib import Path
 import bpy
 
 from ..blender_addon import paths, session
+from ..blender_addon.online import offline_reason
 from ..blender_addon.preferences import preferences
-
-OFFLINE = "Allow online access first: Preferences, System, Network"
-OFFLINE_BY_COMMAND = "Blender was started in offline mode: start it without --offline-mode"
-
-
-def offline_reason() -> str:
-    """Why nothing may be downloaded, or nothing."""
-    if bpy.app.online_access:
-        return ""
-    return OFFLINE_BY_COMMAND if bpy.app.online_access_override else OFFLINE
 
 
 class MIEN_OT_install_backend(bpy.types.Operator):
@@ -88,43 +79,4 @@ class MIEN_OT_cancel_install(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class MIEN_OT_check_backend(bpy.types.Operator):
-    bl_idname = "mien.check_backend"
-    bl_label = "Check"
-    bl_description = "Look whether the backend's Python has all that it needs"
-    bl_options = {"INTERNAL"}
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        session.check_backend()
-        return {"FINISHED"}
-
-
-class MIEN_OT_show_log(bpy.types.Operator):
-    bl_idname = "mien.show_log"
-    bl_label = "Show Log"
-    bl_description = "Open the folder with the backend's logs"
-    bl_options = {"INTERNAL"}
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        bpy.ops.wm.path_open(filepath=str(paths.backend_log().parent))
-        return {"FINISHED"}
-
-
-class MIEN_OT_open_preferences(bpy.types.Operator):
-    bl_idname = "mien.open_preferences"
-    bl_label = "Open Preferences"
-    bl_description = "Mien's preferences: backend, device, folders"
-    bl_options = {"INTERNAL"}
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        bpy.ops.preferences.addon_show(module=paths.ROOT_PACKAGE)
-        return {"FINISHED"}
-
-
-CLASSES = (
-    MIEN_OT_install_backend,
-    MIEN_OT_cancel_install,
-    MIEN_OT_check_backend,
-    MIEN_OT_show_log,
-    MIEN_OT_open_preferences,
-)
+CLASSES = (MIEN_OT_install_backend, MIEN_OT_cancel_install)

@@ -22,6 +22,7 @@ class MIEN_OT_show_photo(bpy.types.Operator):
         if head is None:
             self.report({"ERROR"}, f"There is no photo camera called {self.camera}: import the head again.")
             return {"CANCELLED"}
+        camera.hide_set(False)  # a hidden camera shows no photo
         show_photo_expression(head.head, camera)
         look_through(context.scene, camera)
         if context.space_data is not None and context.space_data.type == "VIEW_3D":

@@ -1,4 +1,4 @@
-"""Recordings of Live Link Face: Epic's CSV of 52 shapes and head angles, sampled at a scene's frames. No bpy.
+"""Recordings of Live Link Face: Epic's CSV of 52 shapes and head angles, read into a `Recording`. No bpy.
 
 Columns: Timecode (HH:MM:SS:FF.fff), BlendShapeCount, the shapes with a capital first letter, HeadYaw, HeadPitch,
 HeadRoll and the eyes' angles, which eyeLook shapes hold already. Angles are radians.
@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import csv
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ...neural_backend.protocol.arkit import ARKIT_NAMES
+from .recording import Recording
 
 HEAD_ANGLES = ("HeadYaw", "HeadPitch", "HeadRoll")
 #: Frames per second that a timecode may count in. The app's own default comes last, where nothing tells.
@@ -23,14 +23,6 @@ _DAY = 24 * 3600.0
 
 class LiveLinkError(Exception):
     """A recording cannot be used; the message is one sentence for the artist."""
-
-
-@dataclass(frozen=True)
-class Recording:
-    seconds: np.ndarray  # [N] from 0, strictly rising
-    weights: np.ndarray  # [N, 52] 0..1, in the order of ARKIT_NAMES
-    head: np.ndarray | None  # [N, 3] yaw, pitch, roll in radians, if the file has them
-    missing: tuple[str, ...]  # shapes without a column; they are zero
 
 
 def read_recording(path: Path | str, timecode_rate: int = 0) -> Recording:
@@ -97,14 +89,3 @@ def timecode_rate_of(seconds: np.ndarray, frames: np.ndarray) -> int:
     if len(np.unique(seconds)) < 2:
         return TIMECODE_RATES[-1]
     return next((rate for rate in TIMECODE_RATES if frames.max() < rate), int(np.ceil(frames.max() + 1e-6)))
-
-
-def resampled(recording: Recording, frame_rate: float) -> tuple[np.ndarray, np.ndarray | None]:
-    """([F, 52] weights, [F, 3] angles or None) at each of a scene's frames, from the recording's first to its last."""
-    count = int(np.floor(recording.seconds[-1] * frame_rate + 1e-6)) + 1
-    times = np.arange(count) / frame_rate
-
-    def at(values: np.ndarray) -> np.ndarray:
-        return np.stack([np.interp(times, recording.seconds, column) for column in values.T], 1)
-
-    return at(recording.weights), None if recording.head is None else at(np.unwrap(recording.head, axis=0))

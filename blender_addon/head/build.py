@@ -1,30 +1,33 @@
-"""Head package -> objects in the scene, in one call."""
+"""Head package -> objects in the scene: at once, or in slices short enough that no one sees Blender wait."""
 
 from __future__ import annotations
 
-import uuid as uuid_module
-from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
 
-from ..identity.codes import remember
-from .expressions import add_shape_keys, follow_sliders
-from .followers import drive_followers
-from .materials import build_materials
-from .mesh import add_vertex_groups, build_mesh
-from .objects import PACKAGE_PROPERTY, HeadObjects, mark
-from .package import Level, Package, check_maps, read_package
-from .photos import build_camera
-from .rig import bind, build_armature
+from ..slices import Removed, Slices
+from .assembly import BuildOptions, assemble
+from .images import MAP_PROPERTY
+from .materials import SET_PROPERTY
+from .objects import UNFINISHED_PROPERTY, HeadObjects
+from .package import Package, PackageError, check_maps, read_package
+
+__all__ = ["BuildOptions", "HeadBuild", "build_head", "read_and_check", "sweep"]
+
+#: What a head is made of, users before what they use.
+_KINDS = ("collections", "objects", "meshes", "armatures", "cameras", "materials", "images")
 
 
-@dataclass(frozen=True)
-class BuildOptions:
-    name: str = ""  # of the objects; the package's own name when empty
-    lods: bool = True  # also build the coarser levels, hidden
-    cameras: bool = True  # one camera per photo
-    pack_images: bool = True  # keep maps and photos inside the .blend
+def read_and_check(path: Path | str) -> Package:
+    """The package at `path` with all its files; no Blender, so that it can run in a thread.
+
+    Raises:
+        PackageError: the package cannot be used.
+    """
+    package = read_package(path)
+    check_maps(package)
+    return package
 
 
 def build_head(
@@ -38,85 +41,69 @@ def build_head(
         PackageError: the package cannot be used.
     """
     if not isinstance(package, Package):
-        package = read_package(package)
-        check_maps(package)
-    before = {kind: set(getattr(bpy.data, kind)) for kind in _KINDS}
-    try:
-        return _build(context, package, options or BuildOptions())
-    except Exception:
-        for kind in _KINDS:  # users before what they use
+        package = read_and_check(package)
+    build = HeadBuild(context, package, options or BuildOptions())
+    build.advance(float("inf"))
+    return build.head
+
+
+class HeadBuild(Slices):
+    """A head on its way into the scene: `advance` it until it is done, or `abandon` it.
+
+    Neither the artist nor a purge of unused data meets half a head (assembly.py). Abandoned, also before a file is
+    saved, it leaves nothing, and the build must begin again.
+    """
+
+    def __init__(self, context: bpy.types.Context, package: Package, options: BuildOptions):
+        super().__init__(assemble(context, package, options))
+        self._made: dict[str, set[bpy.types.ID]] = {kind: set() for kind in _KINDS}
+        self._before: dict[str, set[bpy.types.ID]] = {}
+
+    @property
+    def head(self) -> HeadObjects | None:
+        return self.result
+
+    def advance(self, seconds: float) -> bool:
+        """Go on for about so long; True once `head` is in the scene. Needs object mode; a failure leaves nothing.
+
+        Raises:
+            PackageError: the package cannot be used, or somebody removed parts of the head meanwhile.
+        """
+        self._before = {kind: set(getattr(bpy.data, kind)) for kind in _KINDS}
+        try:
+            return super().advance(seconds)
+        except Removed as error:
+            raise PackageError("The head was removed while it was being built: add it to the scene again.") from error
+        finally:
+            self._remember()
+
+    def abandon(self) -> bool:
+        """Remove what has been made so far. Does nothing to a head that is done."""
+        if not super().abandon():
+            return False
+        self._remember()
+        for kind, made in self._made.items():
             collection = getattr(bpy.data, kind)
-            for made in set(collection) - before[kind]:
-                collection.remove(made)
-        raise
+            for thing in made & set(collection):
+                collection.remove(thing)
+        return True
+
+    def _remember(self) -> None:
+        """What has come since `advance` began is ours: no one else's Python runs in between."""
+        for kind, before in self._before.items():
+            self._made[kind] |= set(getattr(bpy.data, kind)) - before
+        self._before = {}
 
 
-_KINDS = ("collections", "objects", "meshes", "armatures", "cameras", "materials", "images")
-
-
-def _build(context: bpy.types.Context, package: Package, options: BuildOptions) -> HeadObjects:
-    name = options.name or package.name
-    uuid = str(uuid_module.uuid4())
-    collection = bpy.data.collections.new(name)
-    context.scene.collection.children.link(collection)
-
-    rig = build_armature(context, package, collection)
-    rig.name = rig.data.name = f"{name} Rig"
-    mark(rig, uuid, "rig")
-    rig[PACKAGE_PROPERTY] = str(package.path)
-
-    materials = build_materials(package, name, options.pack_images)
-    head = _build_level(name, package.levels[-1], package, materials, collection, rig)
-    mark(head, uuid, "head")
-    remember(head, package.identity, package.lid_rest, fit=True)
-    drive_followers(rig, head)
-
-    lods = []
-    if options.lods and len(package.levels) > 1:
-        hidden = _child_collection(collection, f"{name} LODs")
-        hidden.hide_viewport = hidden.hide_render = True
-        for index, level in enumerate(package.levels[-2::-1], start=1):
-            lod = _build_level(f"{name} LOD{index}", level, package, materials, hidden, rig)
-            mark(lod, uuid, "lod")
-            follow_sliders(lod, head)
-            lods.append(lod)
-
-    cameras = []
-    if options.cameras and package.photos:
-        photos = _child_collection(collection, f"{name} Photos")
-        for index, photo in enumerate(package.photos, start=1):
-            camera = build_camera(f"{name} Photo {index}", photo, photos, rig, options.pack_images)
-            mark(camera, uuid, "camera")
-            cameras.append(camera)
-
-    for selected in context.selected_objects:
-        selected.select_set(False)
-    head.select_set(True)
-    context.view_layer.objects.active = head
-    context.view_layer.update()
-    return HeadObjects(uuid=uuid, head=head, rig=rig, cameras=tuple(cameras), lods=tuple(lods))
-
-
-def _build_level(
-    name: str,
-    level: Level,
-    package: Package,
-    materials: list[bpy.types.Material],
-    collection: bpy.types.Collection,
-    rig: bpy.types.Object,
-) -> bpy.types.Object:
-    mesh = build_mesh(name, level, package)
-    for material in materials:
-        mesh.materials.append(material)
-    head = bpy.data.objects.new(name, mesh)
-    collection.objects.link(head)
-    add_shape_keys(head, level)
-    add_vertex_groups(head, level, package)
-    bind(head, rig)
-    return head
-
-
-def _child_collection(parent: bpy.types.Collection, name: str) -> bpy.types.Collection:
-    child = bpy.data.collections.new(name)
-    parent.children.link(child)
-    return child
+def sweep() -> None:
+    """After undo and loading: remove half heads that an earlier state of the file brought back."""
+    unfinished = [collection for collection in bpy.data.collections if UNFINISHED_PROPERTY in collection]
+    if not unfinished:
+        return
+    for collection in unfinished:
+        things = list(collection.all_objects)
+        bpy.data.batch_remove([*things, *{thing.data for thing in things if thing.data is not None}])
+        bpy.data.batch_remove([*collection.children_recursive, collection])
+    bpy.data.batch_remove([each for each in bpy.data.materials if SET_PROPERTY in each and each.users == 0])
+    maps = [each for each in bpy.data.images if MAP_PROPERTY in each]  # an artist may keep one by its fake user
+    bpy.data.batch_remove([each for each in maps if UNFINISHED_PROPERTY in each or each.users == 0])

@@ -10,18 +10,52 @@ pose, sliders and place. Axes and units are those that each format's readers exp
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import bpy
 from mathutils import Matrix
 
 from ..compat import call_known
-from ..identity.live import fold
+from ..identity.live import basis_of, fold
 from .export_materials import fbx_material, gltf_material
 from .objects import HeadObjects
 
 _CENTIMETRES_PER_METRE = 100.0
+FBX_OPTIONS: Mapping[str, object] = MappingProxyType(
+    {
+        "use_selection": True,
+        # Data are in centimetres already, so that no node carries the scale of 100 that breaks engines' rigs.
+        "apply_unit_scale": True,
+        "apply_scale_options": "FBX_SCALE_NONE",
+        "axis_forward": "-Z",
+        "axis_up": "Y",
+        "use_mesh_modifiers": False,  # a modifier other than the armature would cost the shape keys
+        "mesh_smooth_type": "FACE",
+        "use_armature_deform_only": True,
+        "add_leaf_bones": False,
+        "bake_anim": False,
+    }
+)
+GLB_OPTIONS: Mapping[str, object] = MappingProxyType(
+    {
+        "export_format": "GLB",
+        "use_selection": True,
+        "export_yup": True,
+        "export_apply": False,  # applying modifiers would cost the shape keys
+        "export_morph": True,
+        "export_morph_normal": True,
+        "export_skins": True,
+        "export_def_bones": True,  # the followers (followers.py) are Blender's own
+        "export_leaf_bone": False,
+        "export_animations": False,
+        "export_cameras": False,
+        "export_lights": False,
+        "export_extras": False,
+        "export_image_format": "AUTO",
+    }
+)
 
 
 class ExportError(Exception):
@@ -34,23 +68,13 @@ def export_fbx(context: bpy.types.Context, head: HeadObjects, path: Path | str) 
     Raises:
         ExportError: the file cannot be written.
     """
-    path = _prepared(path, ".fbx")
-    with _copy_for_export(context, head, fbx_material, _CENTIMETRES_PER_METRE), _centimetre_scene(context.scene):
-        _run(
+    path = with_suffix(path, ".fbx")
+    with _copy_for_export(context, head, fbx_material, _CENTIMETRES_PER_METRE), centimetre_scene(context.scene):
+        write_with(
             path,
             bpy.ops.export_scene.fbx,
-            use_selection=True,
+            **FBX_OPTIONS,
             object_types={"ARMATURE", "MESH"},
-            # Data are in centimetres already, so that no node carries the scale of 100 that breaks engines' rigs.
-            apply_unit_scale=True,
-            apply_scale_options="FBX_SCALE_NONE",
-            axis_forward="-Z",
-            axis_up="Y",
-            use_mesh_modifiers=False,  # a modifier other than the armature would cost the shape keys
-            mesh_smooth_type="FACE",
-            use_armature_deform_only=True,
-            add_leaf_bones=False,
-            bake_anim=False,
             path_mode="COPY",
             embed_textures=True,
         )
@@ -63,25 +87,12 @@ def export_glb(context: bpy.types.Context, head: HeadObjects, path: Path | str) 
     Raises:
         ExportError: the file cannot be written.
     """
-    path = _prepared(path, ".glb")
+    path = with_suffix(path, ".glb")
     with _copy_for_export(context, head, gltf_material, 1.0):
-        _run(
+        write_with(
             path,
             bpy.ops.export_scene.gltf,
-            export_format="GLB",
-            use_selection=True,
-            export_yup=True,
-            export_apply=False,  # applying modifiers would cost the shape keys
-            export_morph=True,
-            export_morph_normal=True,
-            export_skins=True,
-            export_def_bones=True,  # the followers (followers.py) are Blender's own
-            export_leaf_bone=False,
-            export_animations=False,
-            export_cameras=False,
-            export_lights=False,
-            export_extras=False,
-            export_image_format="AUTO",
+            **GLB_OPTIONS,
         )
     return path
 
@@ -92,23 +103,33 @@ def save_blend(path: Path | str, pack: bool = True) -> Path:
     Raises:
         ExportError: the file cannot be written.
     """
-    path = _prepared(path, ".blend")
+    path = with_suffix(path, ".blend")
     if pack:
         for image in bpy.data.images:
             if image.source == "FILE" and image.packed_file is None and image.users:
                 image.pack()
-    _run(path, bpy.ops.wm.save_as_mainfile, copy=True, compress=True, check_existing=False)
+    write_with(path, bpy.ops.wm.save_as_mainfile, copy=True, compress=True, check_existing=False)
     return path
 
 
-def _prepared(path: Path | str, suffix: str) -> Path:
+def with_suffix(path: Path | str, suffix: str) -> Path:
+    """The absolute path, ending in `suffix`."""
     path = Path(bpy.path.abspath(str(path)))
     return path if path.suffix.lower() == suffix else path.with_name(path.name + suffix)
 
 
-def _run(path: Path, operator: Callable, **arguments: object) -> None:
-    """Run one of Blender's writers into a neighbouring file and rename it: no half-written file under the real name."""
-    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
+def unfinished(path: Path) -> Path:
+    """Where a file is written before it gets its name."""
+    return path.with_name(f".{path.stem}.partial{path.suffix}")
+
+
+def write_with(path: Path, operator: Callable, **arguments: object) -> None:
+    """Run one of Blender's writers into a neighbouring file and rename it: no half-written file under the real name.
+
+    Raises:
+        ExportError: the file cannot be written.
+    """
+    partial = unfinished(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         call_known(operator, filepath=str(partial), **arguments)
@@ -116,15 +137,23 @@ def _run(path: Path, operator: Callable, **arguments: object) -> None:
             raise OSError("nothing was written")
         partial.replace(path)
     except (OSError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
-        raise ExportError(f"{path.name} could not be written ({reason}): choose another folder.") from error
+        raise not_written(path, error) from error
     finally:
         if partial.is_file():
             partial.unlink()
 
 
+def not_written(path: Path, error: Exception) -> ExportError:
+    """The sentence for a file that could not be written, with the last line of the reason that says something."""
+    lines = [line.strip() for line in (getattr(error, "strerror", None) or str(error)).splitlines()]
+    lines = [line for line in lines if line and not line.startswith("Location:")]
+    reason = lines[-1] if lines else type(error).__name__
+    return ExportError(f"{path.name} could not be written ({reason}): choose another folder.")
+
+
 @contextlib.contextmanager
-def _centimetre_scene(scene: bpy.types.Scene) -> Iterator[None]:
+def centimetre_scene(scene: bpy.types.Scene) -> Iterator[None]:
+    """Inside, one unit of the scene is a centimetre."""
     units = scene.unit_settings
     before = units.system, units.scale_length
     units.system, units.scale_length = "METRIC", 0.01
@@ -158,9 +187,9 @@ def _copy_for_export(
     name_of = dict(zip(originals, names, strict=True))
     copies: list[bpy.types.Object] = []
     try:
-        rig = _copy_object(head.rig, name_of[head.rig], name_of[head.rig.data])
+        rig = copy_at_rest(head.rig, name_of[head.rig], name_of[head.rig.data])
         copies.append(rig)
-        mesh = _copy_object(head.head, name_of[head.head], name_of[head.head.data])
+        mesh = copy_at_rest(head.head, name_of[head.head], name_of[head.head.data])
         copies.append(mesh)
         mesh.parent = rig
         for modifier in list(mesh.modifiers):
@@ -182,7 +211,7 @@ def _copy_for_export(
                 source = slot.material
                 slot.material = material_for(source)
                 slot.material.name = name_of[source]
-        _drop_unused_slots(mesh)
+        drop_unused_slots(mesh)
         for thing in selection:
             thing.select_set(False)
         for thing in copies:
@@ -206,7 +235,8 @@ def _copy_for_export(
         layer.objects.active = active
 
 
-def _copy_object(source: bpy.types.Object, name: str, data_name: str) -> bpy.types.Object:
+def copy_at_rest(source: bpy.types.Object, name: str, data_name: str) -> bpy.types.Object:
+    """A copy without animation, parent or place, with the unapplied identity folded in; in no collection yet."""
     copied = source.copy()
     copied.data = source.data.copy()
     copied.animation_data_clear()
@@ -214,6 +244,9 @@ def _copy_object(source: bpy.types.Object, name: str, data_name: str) -> bpy.typ
     if source.type == "MESH" and copied.data.shape_keys is not None:
         copied.data.shape_keys.animation_data_clear()
         fold(copied)  # what is seen is what is written
+        # The FBX exporter reads the mesh's own vertices, which keys that were set by a script leave behind.
+        copied.data.vertices.foreach_set("co", basis_of(copied))
+        copied.data.update()
     copied.name, copied.data.name = name, data_name
     copied.parent = None
     copied.matrix_world = Matrix.Identity(4)
@@ -221,7 +254,7 @@ def _copy_object(source: bpy.types.Object, name: str, data_name: str) -> bpy.typ
     return copied
 
 
-def _drop_unused_slots(mesh: bpy.types.Object) -> None:
+def drop_unused_slots(mesh: bpy.types.Object) -> None:
     """Remove materials that no face wears (a head without lashes has no use for their material)."""
     worn = {polygon.material_index for polygon in mesh.data.polygons}
     for index in range(len(mesh.data.materials) - 1, -1, -1):

@@ -20,10 +20,10 @@ CLEAR_ALPHA = 0.08
 
 def fbx_material(source: bpy.types.Material) -> bpy.types.Material:
     """The material for FBX: base colour, roughness, specular, normal and alpha maps."""
-    nodes, shader = _plain(source)
+    nodes, shader = plain_shader(source)
     texture_set = source.get(SET_PROPERTY, "")
     if texture_set in ("cornea", "tear_line"):
-        return _clear(nodes, shader)
+        return clear_material(nodes, shader)
     _base_colour(nodes, shader, source, texture_set)
     for map_name, socket, at in (
         ("roughness", "Roughness", (-700, 0)),
@@ -34,20 +34,20 @@ def fbx_material(source: bpy.types.Material) -> bpy.types.Material:
             nodes.link(nodes.image(image, at, map_name).outputs["Color"], shader.inputs[socket])
     normal = map_image(source, "normal")
     if normal is not None:
-        _link_normal(nodes, shader, normal)
+        link_normal(nodes, shader, normal)
     return nodes.material
 
 
 def gltf_material(source: bpy.types.Material) -> bpy.types.Material:
     """The material for glTF: roughness and metalness in one texture, specular as KHR_materials_specular."""
-    nodes, shader = _plain(source)
+    nodes, shader = plain_shader(source)
     texture_set = source.get(SET_PROPERTY, "")
     if texture_set in ("cornea", "tear_line"):
-        return _clear(nodes, shader)
+        return clear_material(nodes, shader)
     _base_colour(nodes, shader, source, texture_set)
     roughness = map_image(source, "roughness")
     if roughness is not None:
-        grey = _pixels(roughness)[..., 0]
+        grey = stored_pixels(roughness)[..., 0]
         packed = np.stack([np.ones_like(grey), grey, np.zeros_like(grey)], axis=-1)  # occlusion, roughness, metalness
         image = _new_image(f"{texture_set} occlusion roughness metallic", packed)
         node = nodes.image(image, (-700, 0), "occlusion roughness metallic")
@@ -57,18 +57,19 @@ def gltf_material(source: bpy.types.Material) -> bpy.types.Material:
     specular = map_image(source, "specular")
     if specular is not None:
         # glTF's factor is F0 / 0.04 and ends at 1; the map holds F0 / 0.08.
-        factor = np.clip(2.0 * _pixels(specular)[..., :1], 0.0, 1.0)
+        factor = np.clip(2.0 * stored_pixels(specular)[..., :1], 0.0, 1.0)
         image = _new_image(f"{texture_set} specular factor", np.repeat(factor, 3, axis=-1))
         node = nodes.image(image, (-700, -300), "specular factor")
         nodes.link(node.outputs["Color"], shader.inputs["Specular IOR Level"])
     normal = map_image(source, "normal")
     if normal is not None:
         # Readers of glTF decode to 8 bit anyway, and the 16-bit file is three times as large.
-        _link_normal(nodes, shader, _new_image(f"{texture_set} normal", _pixels(normal)[..., :3]))
+        link_normal(nodes, shader, _new_image(f"{texture_set} normal", stored_pixels(normal)[..., :3]))
     return nodes.material
 
 
-def _plain(source: bpy.types.Material) -> tuple[Nodes, bpy.types.Node]:
+def plain_shader(source: bpy.types.Material) -> tuple[Nodes, bpy.types.Node]:
+    """A new material with one Principled node that has the source's values."""
     nodes = Nodes(f"{source.name} (export)")
     shader = nodes.add("BsdfPrincipled", (0, 0), IOR=1.5)
     original = principled(source)
@@ -79,7 +80,8 @@ def _plain(source: bpy.types.Material) -> tuple[Nodes, bpy.types.Node]:
     return nodes, shader
 
 
-def _clear(nodes: Nodes, shader: bpy.types.Node) -> bpy.types.Material:
+def clear_material(nodes: Nodes, shader: bpy.types.Node) -> bpy.types.Material:
+    """Make it the material of clear parts."""
     shader.inputs["Base Color"].default_value = CLEAR_COLOUR
     shader.inputs["Roughness"].default_value = 0.02
     shader.inputs["Alpha"].default_value = CLEAR_ALPHA
@@ -97,18 +99,24 @@ def _base_colour(nodes: Nodes, shader: bpy.types.Node, source: bpy.types.Materia
         nodes.link(node.outputs["Alpha"], shader.inputs["Alpha"])
 
 
-def _link_normal(nodes: Nodes, shader: bpy.types.Node, image: bpy.types.Image) -> None:
+def link_normal(nodes: Nodes, shader: bpy.types.Node, image: bpy.types.Image) -> None:
+    """Let a tangent-space map (OpenGL) give the shader its normals."""
     node = nodes.image(image, (-700, -600), "normal")
     tangent = nodes.add("NormalMap", (-320, -600), Color=node.outputs["Color"])
     nodes.link(tangent.outputs["Normal"], shader.inputs["Normal"])
 
 
-def _pixels(image: bpy.types.Image) -> np.ndarray:
+def stored_pixels(image: bpy.types.Image) -> np.ndarray:
     """[H, W, 4] stored values (not colour managed), row 0 at the bottom."""
     width, height = image.size
     pixels = np.empty(width * height * 4, np.float32)
     image.pixels.foreach_get(pixels)
-    return pixels.reshape(height, width, 4)
+    pixels = pixels.reshape(height, width, 4)
+    if image.is_float and not image.colorspace_settings.is_data:  # Blender keeps such colours linear
+        linear = np.clip(pixels[..., :3], 0.0, None)
+        curved = 1.055 * np.maximum(linear, 1e-8) ** (1 / 2.4) - 0.055
+        pixels[..., :3] = np.where(linear <= 0.0031308, 12.92 * linear, curved)
+    return pixels
 
 
 def _new_image(name: str, values: np.ndarray) -> bpy.types.Image:  # [H, W, 3] 0..1, row 0 at the bottom

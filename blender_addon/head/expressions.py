@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import bpy
 import numpy as np
@@ -24,8 +25,8 @@ REGIONS: dict[str, tuple[str, ...]] = {
 }
 
 
-def add_shape_keys(head: bpy.types.Object, level: Level) -> None:
-    """Add Basis and the 52 shapes to a mesh object whose vertices are those of `level`."""
+def add_shape_keys(head: bpy.types.Object, level: Level) -> Iterator[None]:
+    """Add Basis and the 52 shapes to a mesh object whose vertices are those of `level`, in slices."""
     basis = head.shape_key_add(name="Basis", from_mix=False)
     rest = to_blender(level.vertices)  # [V, 3]
     head.data.shape_keys.name = head.name
@@ -35,6 +36,7 @@ def add_shape_keys(head: bpy.types.Object, level: Level) -> None:
         key.slider_min, key.slider_max = 0.0, 1.0
         key.points.foreach_set("co", (rest + to_blender(displacement)).astype(np.float32).ravel())
         key.value = 0.0
+        yield
 
 
 def follow_sliders(lod: bpy.types.Object, head: bpy.types.Object) -> None:

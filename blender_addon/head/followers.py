@@ -8,6 +8,8 @@ reads the armature reads it. The drivers are plain sums, which Blender evaluates
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import bpy
 import numpy as np
 from mathutils import Euler, Matrix
@@ -35,10 +37,12 @@ def add_followers(armature: bpy.types.Armature) -> None:
             bone.use_deform = False
 
 
-def drive_followers(rig: bpy.types.Object, head: bpy.types.Object) -> None:
-    """Let the followers of `rig` follow the sliders of `head`: measure each shape's rigid motion, set the drivers."""
+def drive_followers(rig: bpy.types.Object, head: bpy.types.Object) -> Iterator[None]:
+    """Let the followers of `rig` follow the sliders of `head`, in slices: measure each shape's rigid motion, set the
+    drivers."""
     blocks = head.data.shape_keys.key_blocks
-    parts = {name: part for name, part in _parts(head).items() if name + SUFFIX in rig.pose.bones}
+    found = yield from _parts(head)
+    parts = {name: part for name, part in found.items() if name + SUFFIX in rig.pose.bones}
     rest = _positions(blocks[0])
     # bone -> shape -> [9]: translation and Euler angles at 1, how much more translation at 1/2; in the bone's frame
     moves: dict[str, dict[str, np.ndarray]] = {name: {} for name in parts}
@@ -50,6 +54,7 @@ def drive_followers(rig: bpy.types.Object, head: bpy.types.Object) -> None:
             if np.abs(moved[part] - rest[part]).max() > _LEAST:
                 frame = np.array(rig.data.bones[name + SUFFIX].matrix_local)  # armature space, at rest
                 moves[name][shape] = _in_bone(rest[part], moved[part], frame)
+        yield
     for name, of_shape in moves.items():
         bone = rig.pose.bones[name + SUFFIX]
         bone.rotation_mode = "XYZ"
@@ -58,6 +63,7 @@ def drive_followers(rig: bpy.types.Object, head: bpy.types.Object) -> None:
             turning = {shape: (move[3 + index], 0.0) for shape, move in of_shape.items()}
             _drive(bone, "location", index, head, straight, 1e-5)
             _drive(bone, "rotation_euler", index, head, turning, 1e-4)
+            yield
 
 
 def rigid_motion(before: np.ndarray, after: np.ndarray) -> np.ndarray:
@@ -85,13 +91,13 @@ def _in_bone(before: np.ndarray, after: np.ndarray, frame: np.ndarray) -> np.nda
 
 
 def _positions(block: bpy.types.ShapeKey) -> np.ndarray:
-    values = np.empty(len(block.data) * 3, np.float32)
-    block.data.foreach_get("co", values)
+    values = np.empty(len(block.points) * 3, np.float32)
+    block.points.foreach_get("co", values)  # `points`: a hundred times as fast as `data`
     return values.reshape(-1, 3).astype(np.float64)
 
 
-def _parts(head: bpy.types.Object) -> dict[str, np.ndarray]:
-    """Joint -> [n] the vertices that show where it goes; of an eye those that turn with it, not the caruncle."""
+def _parts(head: bpy.types.Object) -> Iterator[None]:
+    """Returns joint -> [n] the vertices that show where it goes: of an eye those that turn with it, no caruncle."""
     index_of = {group.name: group.index for group in head.vertex_groups}
     asked = {
         name: {index_of[group] for group in groups}
@@ -100,7 +106,9 @@ def _parts(head: bpy.types.Object) -> dict[str, np.ndarray]:
     }
     found: dict[str, list[int]] = {name: [] for name in asked}
     every = set().union(*asked.values()) if asked else set()
-    for vertex in head.data.vertices:
+    for number, vertex in enumerate(head.data.vertices):
+        if number % 1000 == 0:
+            yield
         of_vertex = {entry.group for entry in vertex.groups if entry.group in every and entry.weight > 0.5}
         if of_vertex:
             for name, groups in asked.items():

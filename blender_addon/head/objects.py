@@ -9,6 +9,8 @@ import bpy
 UUID_PROPERTY = "mien_head"
 ROLE_PROPERTY = "mien_role"
 PACKAGE_PROPERTY = "mien_package"
+UNFINISHED_PROPERTY = "mien_unfinished"  # of the collection of a half head, of images no material has yet
+PHOTO_PROPERTY = "mien_photo"  # of a camera: which of the package's photos
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def head_of(thing: bpy.types.Object | None) -> HeadObjects | None:
         uuid=str(rig[UUID_PROPERTY]),
         head=members["head"][0],
         rig=rig,
-        cameras=tuple(sorted(members.get("camera", ()), key=lambda camera: camera.name)),
+        cameras=tuple(sorted(members.get("camera", ()), key=lambda each: (each.get(PHOTO_PROPERTY, 0), each.name))),
         lods=tuple(members.get("lod", ())),
     )
 

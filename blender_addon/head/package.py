@@ -60,6 +60,8 @@ class Package:
     joint_names: tuple[str, ...]
     joint_parents: tuple[int, ...]
     joint_positions: np.ndarray  # [J, 3] metres
+    landmark_corners: np.ndarray | None  # [68, 3] int32 vertices of the finest level; None in older packages
+    landmark_weights: np.ndarray | None  # [68, 3]
     photos: tuple[Photo, ...]
     maps: dict[str, dict[str, Path]]  # texture set -> map name -> file
     licences: tuple[dict[str, str], ...]
@@ -149,6 +151,7 @@ def _assemble(path: Path, description: dict, mesh: np.lib.npyio.NpzFile) -> Pack
     _require(len(joint_parents) == len(joint_names), "one parent per joint is needed")
     _require(all(-1 <= parent < index for index, parent in enumerate(joint_parents)), "a joint precedes its parent")
     _require(joint_positions.shape == (len(joint_names), 3), "joint_positions has the wrong shape")
+    corners, weights = _read_landmarks(mesh, len(levels[-1].vertices))
     photos = tuple(_read_photo(path, entry) for entry in description["photos"])
     _require(all(len(level.fitted) == len(photos) for level in levels), "one fitted mesh per photo is needed")
     maps = {
@@ -164,6 +167,8 @@ def _assemble(path: Path, description: dict, mesh: np.lib.npyio.NpzFile) -> Pack
         joint_names=joint_names,
         joint_parents=joint_parents,
         joint_positions=joint_positions,
+        landmark_corners=corners,
+        landmark_weights=weights,
         photos=photos,
         maps=maps,
         licences=tuple(description.get("licences", ())),
@@ -205,6 +210,15 @@ def _read_level(mesh: np.lib.npyio.NpzFile, index: int, order: list[int], parts:
     _require(level.landmarks68.shape == (68, 3), f"landmarks68_{index} has the wrong shape")
     _require(level.fitted.shape[1:] == (count, 3), f"fitted_{index} has the wrong shape")
     return level
+
+
+def _read_landmarks(mesh: np.lib.npyio.NpzFile, count: int) -> tuple[np.ndarray | None, np.ndarray | None]:
+    if "landmark_corners" not in mesh.files:
+        return None, None
+    corners, weights = np.asarray(mesh["landmark_corners"], np.int32), np.asarray(mesh["landmark_weights"], np.float32)
+    _require(corners.shape == (68, 3) == weights.shape, "its landmarks have the wrong shape")
+    _require(corners.min() >= 0 and corners.max() < count, "its landmarks point outside")
+    return corners, weights
 
 
 def _read_photo(path: Path, entry: dict) -> Photo:

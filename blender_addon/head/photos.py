@@ -51,6 +51,13 @@ def set_intrinsics(data: bpy.types.Camera, intrinsics: np.ndarray, width: int, h
     data.shift_y = float((intrinsics[1, 2] - height / 2) / width)
 
 
+def intrinsics_of(camera: bpy.types.Object) -> tuple[float, tuple[float, float]]:
+    """(focal length, principal point) of the camera in pixels of its photo: `set_intrinsics` the way back."""
+    (width, height), data = photo_size(camera), camera.data
+    centre = width / 2 - data.shift_x * width, height / 2 + data.shift_y * width
+    return data.lens / data.sensor_width * width, centre
+
+
 def photo_size(camera: bpy.types.Object) -> tuple[int, int]:
     """(width, height) of the camera's photo in pixels."""
     width, height = camera[SIZE_PROPERTY]

@@ -24,7 +24,6 @@ def build_armature(context: bpy.types.Context, package: Package, collection: bpy
     armature = bpy.data.armatures.new(f"{package.name} Rig")
     rig = bpy.data.objects.new(f"{package.name} Rig", armature)
     collection.objects.link(rig)
-    rig.show_in_front = True
     armature.display_type = "STICK"
     layer = context.view_layer
     before = layer.objects.active

@@ -116,7 +116,7 @@ def show_on(mesh: bpy.types.Object, codes: np.ndarray, mixed: tuple[HeadObjects,
     if key is None:
         key = mesh.shape_key_add(name=LIVE_KEY, from_mix=False)
         key.slider_min, key.slider_max = 0.0, 1.0
-    key.data.foreach_set("co", positions)
+    key.points.foreach_set("co", positions)
     key.value = 1.0
     key.mute = False
     mesh.data.update_tag()
@@ -138,9 +138,9 @@ def _change(
 
 def basis_of(mesh: bpy.types.Object) -> np.ndarray:
     """[3V] float32 the neutral positions, without the unapplied change."""
-    data = mesh.data.shape_keys.key_blocks[0].data
-    positions = np.empty(len(data) * 3, np.float32)
-    data.foreach_get("co", positions)
+    points = mesh.data.shape_keys.key_blocks[0].points
+    positions = np.empty(len(points) * 3, np.float32)
+    points.foreach_get("co", positions)
     return positions
 
 
@@ -150,13 +150,13 @@ def fold(mesh: bpy.types.Object) -> None:
     key = blocks.get(LIVE_KEY)
     if key is None:
         return
-    change = np.empty(len(key.data) * 3, np.float32)
-    key.data.foreach_get("co", change)
+    change = np.empty(len(key.points) * 3, np.float32)
+    key.points.foreach_get("co", change)
     change -= basis_of(mesh)
     positions = np.empty_like(change)
     for block in blocks:
-        block.data.foreach_get("co", positions)
-        block.data.foreach_set("co", positions + change)
+        block.points.foreach_get("co", positions)
+        block.points.foreach_set("co", positions + change)
     mesh.shape_key_remove(key)
 
 

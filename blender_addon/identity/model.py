@@ -13,6 +13,7 @@ import numpy as np
 
 from ...neural_backend.protocol.safetensors import Tensor, read_header
 from ..head.frames import to_blender
+from ..later import Later
 
 TEMPLATE_FILE = Path(__file__).resolve().parents[2] / "neural_backend" / "weights" / "template.safetensors"
 
@@ -81,6 +82,12 @@ def identity_model(path: Path = TEMPLATE_FILE) -> IdentityModel:
     modes = to_blender(scaled)  # [K, V, 3]
     flat = tuple(np.ascontiguousarray(modes[:, ids]).reshape(len(modes), -1) for ids in vertex_ids)
     return IdentityModel(flat, vertex_ids)
+
+
+@functools.lru_cache(maxsize=1)
+def read_ahead() -> Later:
+    """Begin to read the modes in a thread, so that the first slider need not wait for them."""
+    return Later(identity_model)
 
 
 def _unreadable(error: Exception) -> IdentityError:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from . import export, expressions, head, identity, photos
+from . import correct, export, expressions, footage, head, identity, photos
 
 CLASSES: tuple[type, ...] = (
     *photos.CLASSES,
     *head.CLASSES,
+    *correct.CLASSES,
     *identity.CLASSES,
     *expressions.CLASSES,
+    *footage.CLASSES,
     *export.CLASSES,
 )

@@ -6,11 +6,15 @@ import bpy
 
 from .. import session
 from ..installer import InstallView
+from ..online import offline_reason
+from .text import draw_sentence
 
 
 def draw_backend_state(layout: bpy.types.UILayout, details: bool = False) -> None:
     if not session.is_available():
-        layout.label(text="The neural backend is not installed", icon="ERROR")
+        draw_sentence(layout, bpy.context, "The neural backend is not installed", "ERROR")
+        if offline_reason():  # the button is grey then; its tooltip alone would be overlooked
+            draw_sentence(layout, bpy.context, offline_reason(), "INTERNET_OFFLINE")
         if details:
             layout.label(text="Without it, heads can still be imported, posed, rendered and exported")
         return
@@ -18,7 +22,7 @@ def draw_backend_state(layout: bpy.types.UILayout, details: bool = False) -> Non
     client = None if current is None else current.client
     if client is None or not client.is_running:
         if client is not None and client.last_ending is not None:
-            layout.label(text="Backend ended; the next action starts it", icon="ERROR")
+            draw_sentence(layout, bpy.context, "Backend ended; the next action starts it", "ERROR")
         elif details:
             layout.label(text="Backend installed; it starts with the first action", icon="CHECKMARK")
     elif client.welcome is None:

@@ -39,7 +39,7 @@ class MIEN_PT_expressions(HeadPanel, bpy.types.Panel):
         row = layout.row(align=True)
         row.operator("mien.copy_pose", text="Copy", icon="COPYDOWN")
         row.operator("mien.paste_pose", text="Paste", icon="PASTEDOWN").mirror = False
-        row.operator("mien.paste_pose", text="Paste Mirrored", icon="PASTEFLIPDOWN").mirror = True
+        row.operator("mien.paste_pose", text="", icon="PASTEFLIPDOWN").mirror = True
         row = layout.row(align=True)
         row.operator("mien.insert_expression_keys", text="Keyframe All", icon="KEY_HLT").region = "ALL"
         row.operator("mien.delete_expression_keys", text="", icon="KEY_DEHLT").region = "ALL"

@@ -10,7 +10,7 @@ from .sidebar import Sidebar
 
 class MIEN_PT_head(Sidebar, bpy.types.Panel):
     bl_idname = "MIEN_PT_head"
-    bl_label = "Mien"
+    bl_label = "Head"
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout

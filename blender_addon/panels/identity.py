@@ -8,7 +8,9 @@ from ..head.objects import current_head
 from ..identity import saved
 from ..identity.controls import GROUPS, MODE_COUNT
 from ..identity.live import is_edited, problem
+from ..identity.model import read_ahead
 from .sidebar import HeadPanel
+from .text import draw_sentence
 
 
 class MIEN_MT_identities(bpy.types.Menu):
@@ -35,8 +37,9 @@ class MIEN_PT_identity(HeadPanel, bpy.types.Panel):
         layout, head = self.layout, current_head(context)
         sentence = problem(head)
         if sentence:
-            layout.label(text=sentence, icon="ERROR")
+            draw_sentence(layout, context, sentence, "ERROR")
             return
+        read_ahead()
         row = layout.row(align=True)
         row.menu("MIEN_MT_identities", icon="PRESET")
         row.operator("mien.randomise_identity", icon="FILE_REFRESH")
@@ -44,7 +47,7 @@ class MIEN_PT_identity(HeadPanel, bpy.types.Panel):
         row.operator("mien.apply_identity", text="Apply", icon="CHECKMARK")
         row.operator("mien.reset_identity", text="", icon="LOOP_BACK").to = "APPLIED"
         if is_edited(head.head):
-            layout.label(text="Not applied: lids and teeth are approximate", icon="INFO")
+            draw_sentence(layout, context, "Not applied: lids and teeth are approximate", "INFO")
 
 
 class _Child(HeadPanel):

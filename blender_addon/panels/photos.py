@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import bpy
 
 from .. import inspections, pictures, session
-from ..jobs import State
-from ..messages import describe
 from ..properties import absolute
-from ..work import Work
 from .backend_state import draw_backend_state, draw_installation
 from .sidebar import Sidebar
 from .text import draw_sentence
+from .work import WorkWords, draw_work
 
-STAGES = {
-    "look": "Reading the photos",
-    "fit": "Fitting the head",
-    "textures": "Taking the light out of the skin",
-    "write": "Writing the head",
-}
+WORDS = WorkWords(
+    icon="USER",
+    start="mien.fit_photos",
+    stages={
+        "look": "Reading the photos",
+        "fit": "Fitting the head",
+        "textures": "Taking the light out of the skin",
+        "write": "Writing the head",
+    },
+    finished="This head is finished",
+    collect="mien.collect_head",
+    collect_icon="IMPORT",
+    coming="Coming into the scene",
+)
 
 
 class MIEN_UL_photos(bpy.types.UIList):
@@ -54,19 +62,24 @@ class MIEN_PT_photos(Sidebar, bpy.types.Panel):
         column = layout.column(align=True)
         column.prop(settings, "quality")
         column.prop(settings, "map_size")
-        column.prop(settings, "head_name", text="Name")
+        column.prop(settings, "head_name", text="Name", placeholder=_default_name(settings))
         row = layout.row()
         row.scale_y = 1.4
         row.operator("mien.fit_photos", icon="USER")
         current = session.peek()
         if current is not None:
-            for work in current.works:
-                _draw_work(layout.box(), context, work, current.file)
+            for work in (each for each in current.works if each.kind == "head"):
+                draw_work(layout.box(), context, work, current.file, WORDS)
             if current.installer is not None:
                 draw_installation(layout, current.installer.view)
         draw_backend_state(layout)
         if not session.is_available():
             layout.operator("mien.install_backend", icon="IMPORT")
+
+
+def _default_name(settings: bpy.types.PropertyGroup) -> str:
+    """What the head is called if the field stays empty."""
+    return Path(settings.photos[0].name).stem if settings.photos else ""
 
 
 def _draw_active_photo(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -84,40 +97,6 @@ def _draw_active_photo(layout: bpy.types.UILayout, context: bpy.types.Context) -
     verdict = inspections.verdict(path)
     if verdict is not None and verdict.problem:
         draw_sentence(layout, context, verdict.problem, "ERROR")
-
-
-def _draw_work(box: bpy.types.UILayout, context: bpy.types.Context, work: Work, file: int) -> None:
-    view = work.job.view
-    row = box.row(align=True)
-    row.label(text=work.name, icon="USER")
-    if work.is_under_way:
-        row.operator("mien.cancel_job", text="Cancel", icon="X").work = work.id
-        text = STAGES.get(view.stage, "Waiting for the backend")
-        if view.state is State.WAITING and view.waiting:
-            text = f"Waiting for {view.waiting} other" + ("s" if view.waiting > 1 else "")
-        elif view.state is State.CANCELLING:
-            text = "Stopping"
-        box.progress(factor=view.total, text=text)
-        icon = pictures.picture(work.id)
-        if icon:
-            box.template_icon(icon_value=icon, scale=8.0)
-    elif view.state is State.FAILED:
-        row.operator("mien.dismiss_work", text="", icon="X").work = work.id
-        notice = describe(view.error)
-        draw_sentence(box, context, notice.sentence, "ERROR")
-        if notice.remedy is not None:
-            button = box.operator(notice.remedy.operator, text=notice.remedy.label, icon=notice.remedy.icon)
-            if notice.remedy.operator == "mien.remove_photo":
-                button.path = work.photo_at_fault or ""
-    elif view.state is State.DONE:
-        if work.waits_for_the_artist(file):
-            row.operator("mien.dismiss_work", text="", icon="X").work = work.id
-            draw_sentence(box, context, "This head is finished", "CHECKMARK")
-            box.operator("mien.collect_head", icon="IMPORT").work = work.id
-        elif context.mode != "OBJECT":
-            draw_sentence(box, context, "Finished: it comes into the scene as soon as you are in Object Mode", "INFO")
-        else:
-            draw_sentence(box, context, "Coming into the scene", "TIME")
 
 
 CLASSES = (MIEN_UL_photos, MIEN_PT_photos)

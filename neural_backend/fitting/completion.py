@@ -52,7 +52,6 @@ def masked_blur(values: np.ndarray, weight: np.ndarray, sigma: float) -> tuple[n
     stacked = np.dstack([values * weight[..., None], weight])
     if factor > 1:
         stacked = cv2.resize(stacked, (size // factor, size // factor), interpolation=cv2.INTER_AREA)
-    checkpoint()
     stacked = cv2.GaussianBlur(stacked, (0, 0), sigma / factor, borderType=cv2.BORDER_CONSTANT)
     blurred = stacked[..., :-1] / np.maximum(stacked[..., -1:], 1e-3)
     out = np.dstack([blurred, stacked[..., -1]])
@@ -95,7 +94,6 @@ def complete(
         bands(atlas.padded(residual), atlas.image(weight), texel_mm)
         for residual, weight in zip(residuals, weights, strict=True)
     ]
-    checkpoint()
     hidden = np.ones((size, size), np.float32)
     for weight in weights:
         hidden *= 1 - atlas.image(weight)
@@ -110,7 +108,6 @@ def complete(
             mean = (values * known[..., None]).sum((0, 1)) / max(float(known.sum()), 1.0)
             residual += mean
             values = values - mean
-        checkpoint()
         luminance = values @ LUMINANCE
         chroma = values - luminance[..., None]
         odd = (luminance - luminance[:, ::-1]) / 2 * np.minimum(known, known[:, ::-1])
@@ -119,9 +116,7 @@ def complete(
             for keep in (KEEP_EVEN, KEEP_ODD, KEEP_CHROMA)
         )
         luminance = even * (luminance - odd) + one_sided * odd
-        checkpoint()
         kept = (luminance[..., None] + np.asarray(colour)[..., None] * chroma) * known[..., None]
-        checkpoint()
         residual += kept + kept[:, ::-1] * (1 - known[..., None])
     mirrored = seen[:, ::-1] * (1 - seen)
     return Completed(residual[atlas.mask], seen[atlas.mask], mirrored[atlas.mask])

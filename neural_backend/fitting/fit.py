@@ -32,6 +32,7 @@ from .overlays import MeshOverlay, beside, landmark_overlay
 from .parameters import HeadState
 from .photo_pixels import PhotoPixels
 from .photometric import Appearance, PhotometricOptions, fit_photometric
+from .pins import Pins, missed
 from .result import FitResult, PhotoFit
 from .skin_transfer import SkinTransfer
 from .surface_evidence import SurfaceEvidence
@@ -48,6 +49,8 @@ class FitOptions:
     quality: str = "standard"  # draft, standard, high
     device: str = "cpu"
     seed: int = 0
+    pins: tuple[Pins | None, ...] = ()  # per photo; empty: none
+    focal_from: str = "EXIF"  # where focal lengths that photos bring come from, for the report
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,12 @@ def fit_photos(photos: Sequence[Photo], options: FitOptions | None = None, progr
 
 
 def observe(
-    photo: Photo, face: Face, matte: np.ndarray, skin: np.ndarray, surface: SurfacePoints | None = None
+    photo: Photo,
+    face: Face,
+    matte: np.ndarray,
+    skin: np.ndarray,
+    surface: SurfacePoints | None = None,
+    pins: Pins | None = None,
 ) -> tuple[Observation, PhotoPixels]:
     """Measurements and pixels at working resolution, a pixel of about SAMPLE_SPACING_M at the head."""
     landmarks, scores = face.landmarks.astype(np.float64), face.blendshapes.astype(np.float64)
@@ -135,7 +143,7 @@ def observe(
     reduced = cv2.resize(matte.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     observation = Observation(
         photo.width, photo.height, landmarks, scores, photo.focal_px, reduced,
-        np.maximum(skin_colour(pixels.linear, pixels.weight), pixels.weight), pixels.scale, surface,
+        np.maximum(skin_colour(pixels.linear, pixels.weight), pixels.weight), pixels.scale, surface, pins,
     )  # fmt: skip
     return observation, pixels
 
@@ -154,7 +162,8 @@ def fit_faces(
     models, quality = load_models(options.device), QUALITIES[options.quality]
     samples, basis = load_samples(quality.samples)
     points = [models.surface.find(photo, face) for photo, face in zip(photos, faces, strict=True)]
-    seen = [observe(*each) for each in zip(photos, faces, mattes, skins, points, strict=True)]
+    pins = options.pins or (None,) * len(photos)
+    seen = [observe(*each) for each in zip(photos, faces, mattes, skins, points, pins, strict=True)]
     observations, pixels = [each[0] for each in seen], [each[1] for each in seen]
     head = fit_landmarks(models.evidence, observations, quality.map)
     progress("fit", 0.4, "Shape from shading")
@@ -230,7 +239,15 @@ def fit_report(
                 "skin_samples": look.compared[index],
                 "yaw_degrees": round(float(np.degrees(state.yaw)), 1),
                 "focal_mm_equivalent": round(state.focal_px * 36.0 / max(state.width, state.height), 1),
-                "focal_from": "EXIF" if observation.focal_px is not None else "estimated",
+                "focal_from": options.focal_from if observation.focal_px is not None else "estimated",
+                **_pins_report(models, head, index, observation),
             }
         )
     return {"mahalanobis": round(float(np.linalg.norm(head.identity)), 2), "photos": photos}
+
+
+def _pins_report(models: Models, head: HeadState, index: int, observation: Observation) -> dict[str, object]:
+    if observation.pins is None or not len(observation.pins):
+        return {}
+    away = missed(models.evidence.pinned, observation.pins, head.photos[index], head.identity)
+    return {"pins": len(away), "pins_missed_px": [round(float(away.mean()), 2), round(float(away.max()), 2)]}

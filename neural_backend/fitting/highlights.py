@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..protocol.cancellation import checkpoint
 from .unwrap import smoothstep
 
 
@@ -20,18 +19,15 @@ def remove_highlights(
     than the skin there, the further b comes from the pixel itself (two unknowns, three channels).
     """
     body = np.maximum(colour - specular, 0.35 * colour)
-    checkpoint()
     white = np.maximum(light, 1e-4) / max(float(light.mean()), 1e-4)
     ee = (expected * expected).sum(1)
     ww = float((white * white).sum())
     ew = expected @ white
     ce, cw = (body * expected).sum(1), body @ white
-    checkpoint()
     determinant = np.maximum(ee * ww - ew * ew, 1e-8 * ee * ww + 1e-12)
     shine = (cw * ee - ce * ew) / determinant  # b
     brightness = body.mean(1)
     brighter = smoothstep(0.10, 0.60, np.log(np.maximum(brightness, 1e-4) / np.maximum(expected.mean(1), 1e-4)))
     # Hue varies from person to place: a tenth of the pixel is not yet shine.
-    checkpoint()
     shine = np.clip(shine - 0.10 * brightness, 0, 0.85 * body.min(1) / white.max()) * brighter
     return np.maximum(body - shine[:, None] * white, 0.1 * body)

@@ -18,12 +18,12 @@ from .landmarks import FACE_POINTS, LandmarkCalibration, landmark_residuals
 from .linear_points import LinearPoints
 from .outline import ROBUST_M, OutlineMesh, outline_residuals
 from .parameters import EXPRESSION, FOCAL, JAW_OPEN, MOUTH_CLOSE, HeadState, PhotoState, possible_expression
+from .pins import Pins, pin_points, pin_residuals
 from .surface_evidence import SurfaceEvidence
 
 FULL_FRAME_MM = 36.0
 PRIOR_FOCAL_MM = 50.0  # where nothing is known: a portrait at a normal focal length, log sd 0.3
 PRIOR_FOCAL_LOG_SD = 0.3
-LEAST_CODE_VARIANCE = 0.05
 TURNED = 0.45  # radians of yaw
 EXIF_FOCAL_LOG_SD = 0.05  # EXIF is right, unless the photo was cropped
 
@@ -41,6 +41,7 @@ class Observation:
     skin: np.ndarray | None = None  # [h, w] how likely bare skin up to the matte's edge, reduced likewise
     scale: float = 1.0
     surface: SurfacePoints | None = None  # what the surface point network sees
+    pins: Pins | None = None  # where the artist says that landmarks lie
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Evidence:
     points: LinearPoints
     gaze: GazePoints
     outline: OutlineMesh
+    pinned: LinearPoints  # the 68 landmarks that pins hold
     surface: SurfaceEvidence | None = None
 
     @classmethod
@@ -59,7 +61,7 @@ class Evidence:
         cls, template: HeadTemplate, calibration: LandmarkCalibration, surface: SurfaceEvidence | None = None
     ) -> Evidence:
         points, gaze = calibration.points(template), GazePoints.of(template)
-        return cls(template, calibration, points, gaze, OutlineMesh.of(template), surface)
+        return cls(template, calibration, points, gaze, OutlineMesh.of(template), pin_points(template), surface)
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,9 @@ class MapOptions:
     iterations: int = 10
     outline_from: int = 4  # iteration that first looks at the outline: before, the pose is too far off
     correlated: float = 0.0  # how far to trust the learned covariance of the landmarks: see landmark_residuals
-    identity_weight: float = 1.0  # of the prior
-    landmark_share: float = 1.0  # of the landmarks' information where there are surface points: both err alike
+    identity_weight: float = 1.0  # of the N(0, 1) prior
     surface_share: float = 1.0  # of the surface points' information on a turned head
     frontal_share: float = 0.3  # the same from in front, where what the prior cannot express goes into depth unseen
-    code: float = 0.0  # see IdentityPrior.of
 
 
 def initial_photo(observation: Observation, points: LinearPoints, stable: np.ndarray) -> PhotoState:
@@ -104,41 +104,17 @@ def stable_points(calibration: LandmarkCalibration, points: LinearPoints) -> np.
     return np.flatnonzero((movement < np.quantile(movement, 0.6)) & (spread < np.quantile(spread, 0.7)))
 
 
-@dataclass(frozen=True)
-class IdentityPrior:
-    """A Gaussian over the identity code."""
-
-    mean: np.ndarray  # [K]
-    precision: np.ndarray  # [K]
-
-    @classmethod
-    def of(cls, evidence: Evidence, observations: Sequence[Observation], weight: float, code: float) -> IdentityPrior:
-        """N(0, 1), or nearer the network's guess where photos have one.
-
-        Args:
-            weight: of the prior as a whole. code: 0 leaves the guesses out, 1 trusts them as far as they were right
-                about people whom the network had not seen.
-        """
-        count = len(evidence.template.identity)
-        codes = [observation.surface.code for observation in observations if observation.surface is not None]
-        if evidence.surface is None or not codes or code == 0:
-            return cls(np.zeros(count), np.full(count, weight))
-        guessed = 1.0 / np.maximum(evidence.surface.code_variance, LEAST_CODE_VARIANCE)
-        precision = (1 - code) + code * guessed
-        return cls(np.mean(codes, axis=0) * (code * guessed / precision), weight * precision)
-
-
 def prior_equations(
     head: HeadState,
     expression_priors: Sequence[tuple[np.ndarray, np.ndarray]],
-    identity_prior: IdentityPrior,
+    identity_weight: float,
     hessian: np.ndarray,
     gradient: np.ndarray,
 ) -> None:
     """Add the priors on identity, expression, focal length to the normal equations (in place)."""
     own = np.arange(len(head.identity))
-    hessian[own, own] += identity_prior.precision
-    gradient[own] -= identity_prior.precision * (head.identity - identity_prior.mean)
+    hessian[own, own] += identity_weight
+    gradient[own] -= identity_weight * head.identity
     for index, (photo, (mean, sd)) in enumerate(zip(head.photos, expression_priors, strict=True)):
         block = head.block(index)
         at = block[EXPRESSION:]
@@ -181,7 +157,6 @@ def fit_landmarks(
         np.zeros(len(points.identity)), [initial_photo(observation, points, stable) for observation in observations]
     )
     priors = [calibration.expression_prior(observation.blendshapes) for observation in observations]
-    identity_prior = IdentityPrior.of(evidence, observations, options.identity_weight, options.code)
     for photo, (mean, _) in zip(head.photos, priors, strict=True):
         photo.expression = possible_expression(mean)
     for iteration in range(options.iterations):
@@ -190,7 +165,7 @@ def fit_landmarks(
             late = iteration - options.outline_from
             robust_m = ROBUST_M[min(late, len(ROBUST_M) - 1)] if late >= 0 else None
             add_evidence(evidence, head, index, observation, options, robust_m, hessian, gradient)
-        prior_equations(head, priors, identity_prior, hessian, gradient)
+        prior_equations(head, priors, options.identity_weight, hessian, gradient)
         step = bounded_step(hessian, gradient, *step_bounds(head))
         head.move(step)
         if iteration > options.outline_from and np.abs(step[: len(head.identity)]).max() < 5e-3:
@@ -208,16 +183,15 @@ def add_evidence(
     hessian: np.ndarray,
     gradient: np.ndarray,
 ) -> None:
-    """Add one photo's landmarks, surface points, irises and outline to the normal equations (in place)."""
+    """Add one photo's landmarks, surface points, irises, pins and outline to the normal equations (in place)."""
     checkpoint()
     photo, at = head.photos[index], head.indices(index)
-    seen = observation.surface is not None and evidence.surface is not None
     terms = [
         landmark_residuals(
             evidence.calibration, evidence.points, observation.landmarks, photo, head.identity, options.correlated
-        ).scaled(options.landmark_share if seen else 1.0)
+        )
     ]
-    if seen:
+    if observation.surface is not None and evidence.surface is not None:
         terms.append(
             landmark_residuals(
                 evidence.surface.noise, evidence.surface.points, observation.surface.places, photo, head.identity,
@@ -226,6 +200,8 @@ def add_evidence(
         )  # fmt: skip
     if len(observation.landmarks) > FACE_POINTS:
         terms.append(gaze_residuals(evidence.gaze, observation.landmarks, photo, head.identity))
+    if observation.pins is not None and len(observation.pins):
+        terms.append(pin_residuals(evidence.pinned, observation.pins, photo, head.identity))
     if outline_robust_m is not None and observation.matte is not None and observation.skin is not None:
         found = outline_residuals(
             evidence.outline, evidence.template, photo, head.identity, observation.matte, observation.skin,

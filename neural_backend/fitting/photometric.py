@@ -17,7 +17,6 @@ from .albedo import AlbedoBasis
 from .bounded import bounded_step
 from .map_initialisation import (
     Evidence,
-    IdentityPrior,
     MapOptions,
     Observation,
     add_evidence,
@@ -75,7 +74,6 @@ def fit_photometric(
     options, map_options = options or PhotometricOptions(), map_options or MapOptions()
     photos, bands = len(head.photos), len(transfer.band)
     priors = [evidence.calibration.expression_prior(observation.blendshapes) for observation in observations]
-    identity_prior = IdentityPrior.of(evidence, observations, map_options.identity_weight, map_options.code)
     modes = np.concatenate([samples.points.identity, samples.points.expression])  # [K + 52, U, 3]
     look = Appearance(np.zeros(len(albedo)))
     look.light, look.gain = [None] * photos, [1.0] * photos
@@ -111,7 +109,7 @@ def fit_photometric(
             # light against skin tone without end.
             ridge = options.light_ridge * (transfer.band**2 + 0.1) / look.level[index] ** 2
             hessian[light_at, light_at] += np.repeat(ridge, 3)
-        prior_equations(head, priors, identity_prior, hessian, gradient)
+        prior_equations(head, priors, map_options.identity_weight, hessian, gradient)
         colour_at = first_colour + np.arange(len(albedo))
         hessian[colour_at, colour_at] += 1.0
         gradient[colour_at] -= look.albedo

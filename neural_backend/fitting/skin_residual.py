@@ -7,7 +7,6 @@ import numpy as np
 
 from ..models.reflectance_prior import ReflectancePrior
 from ..perception.image import Photo
-from ..protocol.cancellation import checkpoint
 from .completion import LUMINANCE, masked_blur
 from .delight import MEAN_BASIS, Shading
 from .glasses_frames import frames
@@ -63,10 +62,8 @@ def skin_residual(
     diffuse = atlas.smooth(shading.diffuse)
     specular = atlas.smooth(shading.specular)
     expected = np.exp(base) * diffuse
-    checkpoint()
     colour = remove_highlights(colour, expected, shading.light[0] * MEAN_BASIS, specular)
     residual = np.log(np.maximum(colour, 1e-4)) - np.log(diffuse) - base
-    checkpoint()
     low, high = (_limits(atlas, prior, side)[:, None] for side in (0, 1))
     # Only luminance is limited: a limit per channel would change the hue.
     luminance = (residual @ LUMINANCE)[:, None]
@@ -75,11 +72,9 @@ def skin_residual(
     weight = weight * (1 - np.clip(2 * clipped, 0, 1))
     weight = weight * (1 - frames(atlas, prior, luminance[:, 0], weight, view.vertices[:count], texel_mm))
     weight = weight * bare_skin(atlas, prior, luminance[:, 0], weight, texel_mm)
-    checkpoint()
     limited = np.where(luminance < 0, low * np.tanh(luminance / low), high * np.tanh(luminance / high))
     lips = atlas.smooth(prior.regions["lips"])[:, None]
     most = CHROMA_LIMIT + (LIP_CHROMA_LIMIT - CHROMA_LIMIT) * lips
-    checkpoint()
     chroma = most * np.tanh((residual - luminance) / most)
     # Folds that the photo's expression makes would stay on the neutral face: their dark lines and the
     # light bulges beside them are taken back.
@@ -89,7 +84,6 @@ def skin_residual(
     hairy = atlas.smooth(np.clip(prior.regions["brows"] + beard + prior.regions["lids"], 0, 1))[:, None]
     image = atlas.padded(limited)
     below = np.minimum(limited - cv2.GaussianBlur(image, (0, 0), CREASE_MM / texel_mm)[atlas.mask][:, None], 0)
-    checkpoint()
     below = np.maximum(below, np.minimum(limited, 0))
     limited = limited - CREASE_SHARE * (1 - hairy) * below
     limited = limited * (1 - FOLD_FADE * folded)

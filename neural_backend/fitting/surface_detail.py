@@ -102,10 +102,8 @@ def normals_from_height(atlas: SkinAtlas, height: np.ndarray, texel_mm: np.ndarr
     """[N] millimetres -> [N, 3] tangent-space normals, OpenGL (+Y up in UV), stored 0..1."""
     image = atlas.padded(height)
     across = cv2.Sobel(image, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8)[atlas.mask] / texel_mm
-    checkpoint()
     down = cv2.Sobel(image, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)[atlas.mask] / texel_mm
     slope = np.stack([-across, down, np.ones_like(across)], 1)  # rows go down, V goes up
-    checkpoint()
     slope[:, :2] = np.clip(slope[:, :2], -0.9, 0.9)
     slope /= np.linalg.norm(slope, axis=1, keepdims=True)
     return (slope * 0.5 + 0.5).astype(np.float32)

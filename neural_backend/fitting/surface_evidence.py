@@ -1,4 +1,4 @@
-"""What the surface point network's answer is worth to a fit: its places as measurements, its code as a prior's mean."""
+"""What the surface point network's answer is worth to a fit: its places as measurements with a known error."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ class SurfaceEvidence:
 
     points: LinearPoints
     noise: PointNoise
-    code_variance: np.ndarray  # [K] of a person's code about the network's guess
 
     @classmethod
     def load(cls, template: HeadTemplate, path: Path = SURFACE_POINTS_FILE) -> SurfaceEvidence:
@@ -33,5 +32,4 @@ class SurfaceEvidence:
                 **{name: data[name].astype(np.float64) for name in ("yaw_nodes", "bias", "variance", "factors")},
                 inflation=float(data["inflation"][0]),
             ),
-            data["code_variance"].astype(np.float64),
         )

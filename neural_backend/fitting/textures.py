@@ -12,7 +12,6 @@ from ..geometry.normals import vertex_normals_numpy
 from ..head.template import PART_NAMES, HeadTemplate
 from ..models.reflectance_prior import ReflectancePrior
 from ..perception.image import Photo
-from ..protocol.cancellation import checkpoint
 from ..tasks.progress import Progress, silent
 from .completion import LUMINANCE, Completed, complete, structure_gain
 from .delight import MEAN_BASIS, Delit, VertexView, separate, transfers
@@ -169,7 +168,6 @@ def _assemble(
     luminance = residual @ LUMINANCE
     image = atlas.padded(luminance)
     fine = (image - cv2.GaussianBlur(image, (0, 0), 1.3 / middle_mm))[atlas.mask]
-    checkpoint()
     structure = atlas.resized(prior.structure_map(template))
     texture = atlas.padded(structure)
     structure = (texture - cv2.GaussianBlur(texture, (0, 0), 1.3 / middle_mm))[atlas.mask]
@@ -179,9 +177,7 @@ def _assemble(
     filled = np.clip(seen + 0.8 * completed.mirrored, 0, 1)
     residual = residual * (1 - atlas.smooth(prior.regions["interior"]))[:, None]
     log_diffuse = base + residual + (gain * structure * (1 - filled))[:, None]
-    checkpoint()
     diffuse = np.clip(np.exp(log_diffuse), 0.003, 0.95)
-    checkpoint()
 
     # Wrinkles: the photo's own small bands where hair does not draw them.
     creases = (cv2.GaussianBlur(image, (0, 0), 0.25 / middle_mm) - cv2.GaussianBlur(image, (0, 0), 2.2 / middle_mm))[

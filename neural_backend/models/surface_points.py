@@ -64,9 +64,7 @@ class Trunk(nn.Module):
         values: dict[int, Tensor] = {i: getattr(self, f"c{i}") for i in self.constants}
         values[self.input] = picture.permute(0, 2, 3, 1)
         for op in self.ops:
-            y = run_op(op, [values[i] if i >= 0 else None for i in op["in"]])
-            kind = op.get("activation")
-            values[op["out"]] = y if kind is None else y.clamp(0, 6) if kind == "relu6" else F.relu(y)
+            values[op["out"]] = run_op(op, [values[i] if i >= 0 else None for i in op["in"]])
         return [values[i].permute(0, 3, 1, 2) for i in (*TRUNK_MAPS, TRUNK_END)]
 
 

@@ -7,6 +7,8 @@ network, whose order is not Apple's and which knows no tongueOut: its score is a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -23,6 +25,16 @@ from .landmarks import BLENDSHAPE_POINTS, EYE_CORNERS, IRISES, SCORE_NAMES
 SIDE = 256  # px, the landmark network's input
 MIN_PRESENCE = 0.5
 VIEWS = ((1.0, 0.0), (1.15, 0.1), (0.87, -0.1))  # scale and turn (radians) of the crops that are averaged
+MOVED = 0.06  # of the region's side; a face that moved further from one frame to the next is looked at again
+
+
+class Picture(Protocol):
+    """A photo or a frame of a clip."""
+
+    srgb: np.ndarray  # [H, W, 3] uint8
+    width: int
+    height: int
+    name: str
 
 
 @dataclass(frozen=True)
@@ -71,10 +83,13 @@ class FacePerception:
     def load(cls, device: str | torch.device = "cpu") -> FacePerception:
         return cls(device)
 
-    def detect(self, photo: Photo) -> list[Face]:
-        """Every face of the photo, by size times confidence, the most prominent first; empty when there is none."""
+    def detect(self, photo: Picture, levels: int | None = None) -> list[Face]:
+        """Every face of the photo, by size times confidence, the most prominent first; empty when there is none.
+
+        `levels` limits the search to the first few of `search_levels`.
+        """
         faces: list[Face] = []
-        for regions in search_levels(photo.srgb):
+        for regions in islice(search_levels(photo.srgb), levels):
             for detection in self.detector.find_in(photo.srgb, regions):
                 seen = self.detector.confirm(photo.srgb, detection)
                 face = None if seen is None else self.landmarks_in(photo, seen.roi, seen.score)
@@ -84,7 +99,7 @@ class FacePerception:
                 break
         return sorted(faces, key=lambda face: -face.size * face.score * face.presence)
 
-    def landmarks_in(self, photo: Photo, roi: Roi, score: float) -> Face | None:
+    def landmarks_in(self, photo: Picture, roi: Roi, score: float) -> Face | None:
         """The face inside a region, or None when the network sees none there.
 
         The first look only finds the region that the landmarks themselves span, as MediaPipe does from one video frame
@@ -93,12 +108,20 @@ class FacePerception:
         first, presence = self._mesh(photo.srgb, [roi])
         if presence < MIN_PRESENCE:
             return None
-        span = roi_of(first)
-        views = [Roi(span.centre, (span.size[0] * k, span.size[1] * k), span.angle + turn) for k, turn in VIEWS]
-        points, presence = self._mesh(photo.srgb, views)
+        points, presence = self._mesh(photo.srgb, _views(roi_of(first)))
         if presence < MIN_PRESENCE:
             return None
         return self._face(points, score, presence)
+
+    def follow(self, frame: Picture, before: Face) -> Face | None:
+        """The face of the frame before, in this frame of a clip, or None when it is not where it was."""
+        region = roi_of(before.landmarks)
+        points, presence = self._mesh(frame.srgb, _views(region))
+        now = roi_of(points)
+        moved = np.abs(np.subtract(now.centre, region.centre)).max() + abs(now.size[0] - region.size[0])
+        if presence >= MIN_PRESENCE and moved > MOVED * region.size[0]:
+            points, presence = self._mesh(frame.srgb, _views(now))
+        return None if presence < MIN_PRESENCE else self._face(points, before.score, presence)
 
     def detect_as_mediapipe(self, photo: Photo) -> list[Face]:
         """What Google's own pipeline answers, by the same steps (MediaPipe 0.10.21, image mode): one look at the whole
@@ -146,7 +169,11 @@ def roi_of(points: np.ndarray) -> Roi:
     return Roi(tuple((low + high) / 2), (side, side), float(np.arctan2(across[1], across[0])))
 
 
-def choose_face(faces: list[Face], photo: Photo) -> Face:
+def _views(span: Roi) -> list[Roi]:
+    return [Roi(span.centre, (span.size[0] * k, span.size[1] * k), span.angle + turn) for k, turn in VIEWS]
+
+
+def choose_face(faces: list[Face], photo: Picture) -> Face:
     """The one face to fit: the only one, or the one clearly larger and more central than every other.
 
     Raises:
@@ -166,7 +193,7 @@ def choose_face(faces: list[Face], photo: Photo) -> Face:
     return ranked[0]
 
 
-def _prominence(face: Face, photo: Photo) -> float:
+def _prominence(face: Face, photo: Picture) -> float:
     """Size in px, less the further the face is from the middle (half at a third of the long side)."""
     centre = (face.box[:2] + face.box[2:]) / 2
     away = np.linalg.norm(centre - np.array([photo.width, photo.height]) / 2) / max(photo.width, photo.height)

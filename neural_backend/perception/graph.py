@@ -44,9 +44,7 @@ class GraphNet(nn.Module):
         values: dict[int, Tensor] = {i: getattr(self, f"c{i}") for i in self.constant_ids}
         values.update(zip(self.inputs, inputs, strict=True))
         for op, frees in zip(self.ops, self.frees, strict=True):
-            y = run_op(op, [values[i] if i >= 0 else None for i in op["in"]])
-            kind = op.get("activation")
-            values[op["out"]] = y if kind is None else y.clamp(0, 6) if kind == "relu6" else F.relu(y)
+            values[op["out"]] = run_op(op, [values[i] if i >= 0 else None for i in op["in"]])
             for i in frees:
                 values.pop(i, None)
         return [values[i] for i in self.outputs]
@@ -100,7 +98,13 @@ def _pool(op: dict[str, Any], x: Tensor) -> Tensor:
     return F.max_pool2d(x, op["kernel"], op["stride"]).permute(0, 2, 3, 1)
 
 
-def run_op(op: dict[str, Any], a: list[Tensor | None]) -> Tensor:
+def run_op(op: dict[str, Any], inputs: list[Tensor | None]) -> Tensor:
+    """One op of a graph with the activation that it carries."""
+    y, kind = _run(op, inputs), op.get("activation")
+    return y if kind is None else y.clamp(0, 6) if kind == "relu6" else F.relu(y)
+
+
+def _run(op: dict[str, Any], a: list[Tensor | None]) -> Tensor:
     x = a[0]
     match op["op"]:
         case "conv_2d" | "depthwise_conv_2d":
@@ -121,7 +125,7 @@ def run_op(op: dict[str, Any], a: list[Tensor | None]) -> Tensor:
         case "squared_difference":
             return (x - a[1]) ** 2
         case "prelu":
-            return torch.where(x >= 0, x, x * a[1])
+            return F.prelu(x.permute(0, 3, 1, 2), a[1].flatten()).permute(0, 2, 3, 1)
         case "relu":
             return F.relu(x)
         case "hard_swish":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 IRISES = (468, 473)  # right, left iris centre
 EYE_CORNERS = (33, 263)  # right, left outer corner: what MediaPipe levels its crops by
+EYE_LIDS = ((159, 145, 33, 133), (386, 374, 263, 362))  # right, left: upper and lower middle, outer and inner corner
 
 SCORE_NAMES: tuple[str, ...] = (
     "_neutral", "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight", "cheekPuff",

@@ -56,6 +56,39 @@ class Fit(Message):
 
 
 @dataclass(frozen=True)
+class SolveAgain(Message):
+    """The photos of a package once more, with pins and painted maps, into `<output>/<name>.head`. Lane: compute."""
+
+    kind: ClassVar[str] = "solve_again"
+    job: str
+    head: str  # the package
+    output: str
+    name: str
+    pins: tuple[tuple[float, ...], ...] = ()  # (photo, landmark, x, y) each
+    painted: tuple[tuple[str, ...], ...] = ()  # (map of the skin, PNG file) each
+    quality: str = "standard"
+    device: str = "auto"
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class CaptureExpression(Message):
+    """Footage of a person whose head is known into a take `<output>/<name>.take`. Lane: compute."""
+
+    kind: ClassVar[str] = "capture_expression"
+    job: str
+    head: str  # the package
+    sources: tuple[str, ...]  # photos; or one folder of frames; or one video
+    output: str
+    name: str | None = None
+    frame_rate: float | None = None  # of a folder of frames
+    stride: int = 1
+    smoothing: float = 1.0
+    neutral: str = "clip"
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
 class Inspect(Message):
     """Look at one photo: is there a face to fit? Lane: preview, the newest per key."""
 
@@ -155,7 +188,9 @@ class Error(Message):
     photo: int | None = None  # which of the job's photos is at fault, where one is
 
 
-REQUESTS: dict[str, type[Message]] = {message.kind: message for message in (Hello, Fit, Inspect, Cancel)}
+REQUESTS: dict[str, type[Message]] = {
+    message.kind: message for message in (Hello, Fit, SolveAgain, CaptureExpression, Inspect, Cancel)
+}
 REPLIES: dict[str, type[Message]] = {
     message.kind: message
     for message in (Welcome, Refused, Alive, Accepted, Progress, Partial, Result, Cancelled, Error)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from ..fitting.locked_texels import LockedMap
+from ..fitting.pins import Pins
 from ..fitting.result import FitResult
 from ..head.package import HeadPackage, PackageLevel, PackagePhoto
 from ..head.template import JOINT_NAMES, JOINT_PARENTS, PART_NAMES, PART_TEXTURE_SET, HeadTemplate
@@ -31,6 +33,15 @@ STAGES = tuple(STAGE_WEIGHTS)
 
 
 @dataclass(frozen=True)
+class Again:
+    """What a second fit of the same photos starts from."""
+
+    focals_px: tuple[float, ...]  # of the photos
+    pins: tuple[Pins, ...]  # of the photos
+    painted: dict[str, LockedMap]  # map of the skin -> what the artist painted; of the new maps' size
+
+
+@dataclass(frozen=True)
 class FitRequest:
     """What the user asks for."""
 
@@ -42,6 +53,7 @@ class FitRequest:
     device: str = "auto"
     seed: int = 0
     keep_photos: bool = True  # put the fitted photos into the package
+    again: Again | None = None  # what is known from an earlier fit of these photos
 
     def __post_init__(self) -> None:
         if not self.photos:
@@ -77,12 +89,20 @@ class _Clock:
 
 def head_name(request: FitRequest) -> str:
     """A folder name that every system accepts, from the request's name or its first photo."""
-    wanted = request.name if request.name is not None else Path(request.photos[0]).stem
+    return clean_name(request.name if request.name is not None else Path(request.photos[0]).stem)
+
+
+def clean_name(wanted: str) -> str:
+    """A folder name that every system accepts.
+
+    Raises:
+        MienError: bad_option, when nothing of it is left.
+    """
     name = re.sub(r"[^\w\- ]+", "_", wanted, flags=re.UNICODE).strip(" _.")
     # File systems count bytes, 255 of them, and the folder that is being written has a longer name.
     name = name.encode()[:200].decode(errors="ignore")
     if not name:
-        raise MienError("bad_option", f"'{wanted}' cannot name a head: give a name with a letter or a digit in it.")
+        raise MienError("bad_option", f"'{wanted}' cannot be a name: give one with a letter or a digit in it.")
     return name
 
 
@@ -121,15 +141,18 @@ def run(request: FitRequest, progress: Progress = silent) -> FitOutcome:
     device = choose_device(request.device)
     clock = _Clock()
 
-    photos = []
+    again, photos = request.again, []
     for index, file in enumerate(request.photos):
         progress("look", index / len(request.photos), Path(file).name)
         with photo_at_fault(index):
-            photos.append(interruptible(load_photo, file))
+            photo = interruptible(load_photo, file)
+        photos.append(photo if again is None else replace(photo, focal_px=again.focals_px[index]))
     progress("look", 1.0)
     clock.lap("look")
 
     options = FitOptions(quality=request.quality, device=device, seed=request.seed)
+    if again is not None:
+        options = replace(options, pins=again.pins, focal_from="the earlier fit")
     fit = interruptible(fit_photos, photos, options, progress)
     clock.lap("fit")
 
@@ -145,6 +168,7 @@ def run(request: FitRequest, progress: Progress = silent) -> FitOutcome:
         "maps/normal.png": _linear16(maps.normal),
         "maps/confidence.png": _linear8(maps.confidence),
     }
+    locked = {} if again is None else _keep_painted(again.painted, images)
     files = {"skin": {key: f"maps/{key}.png" for key in ("diffuse", "specular", "roughness", "normal", "confidence")}}
     anatomy = interruptible(make_anatomy_maps, maps.iris_colour, request.seed, size)
     for key, image in anatomy.items():
@@ -152,7 +176,7 @@ def run(request: FitRequest, progress: Progress = silent) -> FitOutcome:
         file = f"maps/{key}.png"
         images[file] = _srgb8(image) if kind == "diffuse" else _linear8(image)
         files.setdefault(texture_set, {})[kind] = file
-    photo_files = _photo_pictures(photos, images) if request.keep_photos else [None] * len(photos)
+    photo_files = _photo_pictures(request, photos, images) if request.keep_photos else [None] * len(photos)
     shown = {"diffuse": maps.diffuse, "specular": maps.specular, "roughness": maps.roughness}
     residual = interruptible(residual_picture, fit, photos, shown | anatomy)
     images["report/residual.png"] = residual
@@ -174,6 +198,7 @@ def run(request: FitRequest, progress: Progress = silent) -> FitOutcome:
             "back_of_head": "from the shape prior",
             "texels": maps.coverage,
         },
+        **({"locked_texels": locked} if locked else {}),
         "seconds": clock.seconds,
     }
     package = assemble(name, fit, photos, photo_files, files, report)
@@ -181,6 +206,22 @@ def run(request: FitRequest, progress: Progress = silent) -> FitOutcome:
     clock.lap("write")
     progress("write", 1.0, path.name)
     return FitOutcome(path, report)
+
+
+def _keep_painted(painted: dict[str, LockedMap], images: dict[str, np.ndarray | bytes]) -> dict[str, int]:
+    """Put the locked texels of painted maps into the new ones, write where they are; how many of each map."""
+    counts = {}
+    for name, locked_map in painted.items():
+        if locked_map.locked.any():
+            images[f"maps/{name}.png"] = locked_map.keep(images[f"maps/{name}.png"])
+            images[locked_file(name)] = locked_map.locked.astype(np.uint8) * 255
+            counts[name] = int(locked_map.locked.sum())
+    return counts
+
+
+def locked_file(name: str) -> str:
+    """Where a package says which texels of a map of the skin are locked."""
+    return f"maps/{name}_locked.png"
 
 
 def assemble(
@@ -220,6 +261,8 @@ def assemble(
         joint_names=JOINT_NAMES,
         joint_parents=JOINT_PARENTS,
         joint_positions=fit.joint_positions,
+        landmark_corners=template.landmarks68_triangle,
+        landmark_weights=template.landmarks68_barycentric,
         photos=tuple(
             PackagePhoto(
                 file=file,
@@ -278,12 +321,16 @@ def _composed(residual: np.ndarray, fit: FitResult) -> np.ndarray:
     return beside(pictures)
 
 
-def _photo_pictures(photos: list, images: dict[str, np.ndarray | bytes]) -> list[str]:
+def _photo_pictures(request: FitRequest, photos: list, images: dict[str, np.ndarray | bytes]) -> list[str]:
     files = []
     for index, photo in enumerate(photos):
         file = f"photos/{index}.jpg"
-        encoded = cv2.imencode(".jpg", np.ascontiguousarray(photo.srgb[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 95])[1]
-        images[file] = encoded.tobytes()
+        if request.again is not None and Path(request.photos[index]).suffix == ".jpg":
+            # A package's own photo: coding it once more would lose a little each time.
+            images[file] = Path(request.photos[index]).read_bytes()
+        else:
+            picture = np.ascontiguousarray(photo.srgb[..., ::-1])
+            images[file] = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
         files.append(file)
     return files
 

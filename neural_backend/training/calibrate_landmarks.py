@@ -20,7 +20,7 @@ from ..fitting.landmarks import CALIBRATION_FILE, FACE_POINTS
 from ..head.template import HeadTemplate, metadata_entry
 from ..lightstage.known_heads import KnownHead, read_known_heads
 from ..perception.face import Face, FacePerception
-from ..perception.image import load_photo
+from ..perception.image import Photo, load_photo
 from .landmark_statistics import (
     Samples,
     distances,
@@ -53,33 +53,41 @@ def calibration_heads(folders: Iterable[Path]) -> Iterator[KnownHead]:
             yield from read_known_heads(folder, split)
 
 
-def facing(head: KnownHead, faces: Iterable[Face]) -> Face | None:
-    """The detected face that is the known head's, None where another or none was found."""
-    centre, _ = head.camera.project(head.eyes[:, :3].mean(0, keepdims=True))
-    for face in faces:
-        if np.linalg.norm(face.landmarks[[468, 473], :2].mean(0) - centre[0]) < MOST_MISSED * face.size:
-            return face
-    return None
-
-
-def detect(heads: Iterable[KnownHead], perception: FacePerception) -> Samples:
-    """Run the network on every picture; pictures without a face, or with the face elsewhere, are left out."""
-    rows: dict[str, list] = {name: [] for name in Samples.__dataclass_fields__}
-    missed = 0
+def detections(heads: Iterable[KnownHead], perception: FacePerception) -> Iterator[tuple[KnownHead, Photo, Face]]:
+    """Each head whose own face is found in its picture; pictures without a face, or with another, are left out."""
+    found = missed = 0
     for head in heads:
-        face = facing(head, perception.detect(load_photo(head.picture)))
-        if face is None:
+        photo = load_photo(head.picture)
+        centre, _ = head.camera.project(head.eyes[:, :3].mean(0, keepdims=True))
+        for face in perception.detect(photo):
+            if np.linalg.norm(face.landmarks[[468, 473], :2].mean(0) - centre[0]) < MOST_MISSED * face.size:
+                found += 1
+                yield head, photo, face
+                break
+        else:
             missed += 1
-            continue
+    log.info("%d pictures, no face in %d", found, missed)
+
+
+def samples_of(heads: Iterable[KnownHead], points: Iterable[np.ndarray], scores: Iterable[np.ndarray]) -> Samples:
+    """What is known of the heads beside what a network said: `points` [L, >=2] pixels, `scores` [52], for each."""
+    rows: dict[str, list] = {name: [] for name in Samples.__dataclass_fields__}
+    for head, seen, score in zip(heads, points, scores, strict=True):
         rows["intrinsics"].append(head.camera.intrinsics)
         rows["rotation"].append(head.camera.rotation)
         rows["translation"].append(head.camera.translation)
         rows["vertices"].append(head.vertices)
-        rows["landmarks"].append(face.landmarks)
-        rows["scores"].append(face.blendshapes)
+        rows["landmarks"].append(seen)
+        rows["scores"].append(score)
         rows["expression"].append(head.expression)
-    log.info("%d pictures, no face in %d", len(rows["scores"]), missed)
     return Samples(**{name: np.array(values, np.float64) for name, values in rows.items()})
+
+
+def detect(heads: Iterable[KnownHead], perception: FacePerception) -> tuple[list[KnownHead], Samples]:
+    """Run the network on every picture: the heads found, and their samples in the same order."""
+    found = [(head, face) for head, _, face in detections(heads, perception)]
+    heads = [head for head, _ in found]
+    return heads, samples_of(heads, (face.landmarks for _, face in found), (face.blendshapes for _, face in found))
 
 
 def calibrate(template: HeadTemplate, samples: Samples, rank: int = RANK) -> dict[str, np.ndarray]:
@@ -121,7 +129,7 @@ def main() -> None:
     parser.add_argument("--rank", type=int, default=RANK)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    samples = detect(calibration_heads(arguments.known_heads), FacePerception.load())
+    _, samples = detect(calibration_heads(arguments.known_heads), FacePerception.load())
     save(calibrate(HeadTemplate.load(), samples, arguments.rank), len(samples), arguments.output)
 
 

@@ -29,18 +29,6 @@ FOLDS = 5
 FRONTAL, TURNED = 0.25, 0.30  # radians of yaw: below, above
 
 
-def detect_each(heads: list[KnownHead], perception: FacePerception) -> tuple[list[KnownHead], Samples]:
-    """The heads in which a face is found, and their samples in the same order."""
-    found, rows = [], []
-    for head in heads:
-        row = detect([head], perception)
-        if len(row):
-            found.append(head)
-            rows.append(row)
-    columns = {name: np.concatenate([getattr(row, name) for row in rows]) for name in Samples.__dataclass_fields__}
-    return found, Samples(**columns)
-
-
 def as_calibration(data: dict[str, np.ndarray]) -> LandmarkCalibration:
     """What `calibrate` returns, as fitting wants it, without a file between."""
     values = {
@@ -52,25 +40,35 @@ def as_calibration(data: dict[str, np.ndarray]) -> LandmarkCalibration:
 
 
 def judge(
-    template: HeadTemplate,
-    calibration: LandmarkCalibration,
-    heads: list[KnownHead],
-    samples: Samples,
-    chosen: list[int],
-    metric: FaceMetric,
+    evidence: Evidence, heads: list[KnownHead], observations: list[Observation], chosen: list[int], metric: FaceMetric
 ) -> tuple[float, float]:
     """(mean error over the mean face's, largest excess over it in millimetres) of one fit per chosen picture."""
-    evidence = Evidence.of(template, calibration)
-    ours, mean = [], []
+    template, ours, mean = evidence.template, [], []
     for index in chosen:
-        head = heads[index]
-        observation = Observation(
-            head.camera.width, head.camera.height, samples.landmarks[index], samples.scores[index]
-        )  # fmt: skip
-        identity = fit_landmarks(evidence, [observation]).identity
-        ours.append(metric.measure(template.shape(identity), head.neutral).mean)
-        mean.append(metric.measure(template.vertices, head.neutral).mean)
+        identity = fit_landmarks(evidence, [observations[index]]).identity
+        ours.append(metric.measure(template.shape(identity), heads[index].neutral).mean)
+        mean.append(metric.measure(template.vertices, heads[index].neutral).mean)
     return float(np.mean(ours) / np.mean(mean)), float(np.max(np.subtract(ours, mean)))
+
+
+def observations_of(heads: list[KnownHead], samples: Samples) -> list[Observation]:
+    """What perception saw, landmarks alone."""
+    return [
+        Observation(head.camera.width, head.camera.height, landmarks, scores)
+        for head, landmarks, scores in zip(heads, samples.landmarks, samples.scores, strict=True)
+    ]
+
+
+def one_of_each(heads: list[KnownHead], samples: Samples, people: set[str]) -> dict[str, list[int]]:
+    """The first frontal and the first turned picture of each of `people`."""
+    yaw, cases = np.abs(samples.yaw()), {}
+    mine = np.array([head.subject in people for head in heads])
+    for name, fits in (("frontal", yaw < FRONTAL), ("turned", yaw > TURNED)):
+        first: dict[str, int] = {}
+        for index in np.flatnonzero(fits & mine):
+            first.setdefault(heads[index].subject, int(index))
+        cases[name] = list(first.values())
+    return cases
 
 
 def main() -> None:
@@ -82,25 +80,19 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     template = HeadTemplate.load()
     metric = FaceMetric(template)
-    heads, samples = detect_each(list(calibration_heads(arguments.known_heads)), FacePerception.load())
+    heads, samples = detect(calibration_heads(arguments.known_heads), FacePerception.load())
     people = sorted({head.subject for head in heads})
     left_out = set(people[::FOLDS])
     kept = np.array([head.subject not in left_out for head in heads])
     learned = as_calibration(calibrate(template, samples.subset(kept)))
-    yaw = np.abs(samples.yaw())
-    cases = {}
-    for name, fits in (("frontal", yaw < FRONTAL), ("turned", yaw > TURNED)):
-        first: dict[str, int] = {}
-        for index in np.flatnonzero(fits & ~kept):
-            first.setdefault(heads[index].subject, int(index))
-        cases[name] = list(first.values())
+    cases, observations = one_of_each(heads, samples, left_out), observations_of(heads, samples)
     trials = {"shipped": LandmarkCalibration.load()}
     trials |= {str(path): LandmarkCalibration.load(path) for path in arguments.calibration}
     trials |= {f"learned, inflation {value:g}": replace(learned, inflation=value) for value in arguments.inflation}
     print(f"learned from {kept.sum()} renders; {len(left_out)} people left out")
     for label, calibration in trials.items():
         for name, chosen in cases.items():
-            ratio, worst = judge(template, calibration, heads, samples, chosen, metric)
+            ratio, worst = judge(Evidence.of(template, calibration), heads, observations, chosen, metric)
             print(f"{label:24s} {name:8s} {len(chosen):3d} fits: {ratio:.3f}, worst {worst:+.2f} mm", flush=True)
 
 

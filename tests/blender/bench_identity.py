@@ -8,24 +8,12 @@ Prints a table: median and 95th percentile, in milliseconds. Blender's main thre
 from __future__ import annotations
 
 import argparse
-import importlib
-import sys
 import time
-import types
 from pathlib import Path
 
 import bpy
 import numpy as np
-
-ROOT = Path(__file__).resolve().parents[2]
-PACKAGE = "mien_bench"
-module = types.ModuleType(PACKAGE)
-module.__path__ = [str(ROOT)]
-sys.modules[PACKAGE] = module
-
-
-def load(name: str):
-    return importlib.import_module(f"{PACKAGE}.blender_addon.{name}")
+from mounted import load
 
 
 def timed(action) -> float:
@@ -48,6 +36,7 @@ def main() -> None:
     registration.register_classes(properties.CLASSES)
     properties.add_properties()
     build, live, finish = load("head.build"), load("identity.live"), load("identity.finish")
+    slices_module = load("slices")
     head = build.build_head(bpy.context, options.head, build.BuildOptions(cameras=False))
     state, layer = head.head.mien_identity, bpy.context.view_layer
     (lods,) = [c for c in layer.layer_collection.children[0].children if c.name.endswith("LODs")]
@@ -78,10 +67,21 @@ def main() -> None:
     report("the slider itself: level 1 shown, level 0 kept along", [timed(lambda v=v: slide(v)) for v in values])
 
     running = [None]
-    report("Apply, to start it", [timed(lambda: running.__setitem__(0, finish.start(head)))])
+
+    def sliced(steps) -> object:
+        slices = slices_module.Slices(steps)
+        times = []
+        while not slices.is_done:
+            times.append(timed(lambda: slices.advance(0.008)))
+        print(f"| ... in {len(times)} slices, the longest | {max(times):.1f} | |")
+        return slices.result
+
+    request = sliced(finish.gather(head))
+    report("Apply, to start it", [timed(lambda: running.__setitem__(0, finish.start(request)))])
     report("Apply, the process beside", [timed(running[0].wait)])
     result = running[0].take()
-    report("Apply, to write the head", [timed(lambda: finish.put(bpy.context, head, running[0].codes, result))])
+    sliced(finish.put(bpy.context, head, request, result))
+    report("Blender's evaluation of the new head", [timed(layer.update)])
     running[0].close()
 
 

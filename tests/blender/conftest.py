@@ -7,6 +7,7 @@ comes from MIEN_TEST_PACKAGE, or is made once: by this interpreter if it can rea
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,6 +62,21 @@ def load(extension):
     return lambda name: importlib.import_module(f"{MODULE}.{name}")
 
 
+@pytest.fixture
+def session(extension, load, tmp_path):
+    """The session module, with a backend, heads going to tmp_path/heads."""
+    from backend_helpers import backend_environment, backend_python  # imports bpy
+
+    backend_environment()
+    preferences = load("blender_addon.preferences").preferences()
+    preferences.python_path = backend_python()
+    preferences.heads_folder = str(tmp_path / "heads")
+    module = load("blender_addon.session")
+    yield module
+    module.close(6.0)
+    shutil.rmtree(load("blender_addon.paths").takes_folder(), ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
 def package_path() -> Path:
     """A head package made from the template; tests must not write into it."""
@@ -90,6 +107,33 @@ def built(load, package_path):
     """(HeadObjects, Package) of the test package in the scene."""
     package = load("blender_addon.head.package").read_package(package_path)
     return load("blender_addon.head.build").build_head(bpy.context, package_path), package
+
+
+@pytest.fixture
+def model(load):
+    """The identity model that the sliders use."""
+    return load("blender_addon.identity.model").identity_model()
+
+
+@pytest.fixture
+def second(built, load, copied_package):
+    """Another person: same topology, another identity, shape and lids."""
+    head = json.loads((copied_package / "head.json").read_text())
+    rng = np.random.default_rng(11)
+    codes = rng.normal(scale=0.8, size=80).astype(np.float32)
+    model = load("blender_addon.identity.model").identity_model()
+    frames = load("blender_addon.head.frames")
+    with np.load(copied_package / "mesh.npz") as file:
+        arrays = {name: file[name] for name in file.files}
+    old = np.zeros(80, np.float32)
+    old[: len(head["identity"])] = head["identity"]
+    for level in (0, 1):
+        moved = frames.from_blender(model.displacement(level, codes - old).reshape(-1, 3))
+        arrays[f"vertices_{level}"] = arrays[f"vertices_{level}"] + moved
+    np.savez(copied_package / "mesh.npz", **arrays)
+    head["identity"], head["name"] = codes.tolist(), "Second"
+    (copied_package / "head.json").write_text(json.dumps(head))
+    return load("blender_addon.head.build").build_head(bpy.context, copied_package)
 
 
 _status = [0]

@@ -145,6 +145,8 @@ def make_package(folder: Path, name: str = "Test Head", map_size: int = 256) -> 
         joint_names=JOINT_NAMES,
         joint_parents=JOINT_PARENTS,
         joint_positions=template.joints(identity),
+        landmark_corners=template.landmarks68_triangle,
+        landmark_weights=template.landmarks68_barycentric,
         photos=tuple(photos),
         maps=maps,
     )

@@ -83,8 +83,8 @@ def main() -> None:
     options = parser.parse_args()
     heads = Path(tempfile.mkdtemp(prefix="mien_measure_"))
     session = enable(heads)
-    build_head = sys.modules[f"{MODULE}.blender_addon.head.build"].build_head
-    read_and_check = sys.modules[f"{MODULE}.operators.job_operator"].read_and_check
+    builds = sys.modules[f"{MODULE}.blender_addon.head.build"]
+    jobs = sys.modules[f"{MODULE}.operators.job_operator"]
     pump, panel, submit, build = Clock(), Clock(), Clock(), Clock()
     print(f"Blender {bpy.app.version_string}, {os.cpu_count()} cores, {options.quality}, maps {options.maps}")
 
@@ -106,8 +106,11 @@ def main() -> None:
         wait(work)
         durations.append(time.perf_counter() - started)
         assert work.path, work.job.view.error
-        package = read_and_check(work.path)  # in the extension a thread does this
-        build.time(build_head, bpy.context, package)
+        package = jobs.read_and_check(work.path)  # in the extension a thread does this
+        head = builds.HeadBuild(bpy.context, package, builds.BuildOptions())
+        while not build.time(head.advance, jobs.SLICE_S):
+            pass
+        del head
         session.dismiss(work)
         bpy.ops.wm.read_homefile(use_empty=True)  # the head leaves again
         del package
@@ -136,7 +139,7 @@ def main() -> None:
         ("main thread held by the pump", pump),
         ("... by drawing the panel (layout double)", panel),
         ("... by submitting", submit),
-        ("... by building the finished head", build),
+        ("... by a slice of the finished head", build),
         ("cancel to idle, at random moments", idle),
         ("files left by cancelled fits", left),
         ("memory of Blender after each fit, MB", ", ".join(f"{blender:.0f}" for blender, _ in memory)),

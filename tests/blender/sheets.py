@@ -8,25 +8,13 @@ Runs in any Python that has bpy; Cycles on the processor, few samples, denoised.
 from __future__ import annotations
 
 import argparse
-import importlib
-import sys
-import types
 from pathlib import Path
 
 import bpy
 import numpy as np
+from mounted import load
 
-ROOT = Path(__file__).resolve().parents[2]
-PACKAGE = "mien_sheets"
-module = types.ModuleType(PACKAGE)
-module.__path__ = [str(ROOT)]
-sys.modules[PACKAGE] = module
-
-
-def load(name: str):
-    return importlib.import_module(f"{PACKAGE}.blender_addon.{name}")
-
-
+slices = load("slices")
 live, finish, controls = (load(f"identity.{name}") for name in ("live", "finish", "controls"))
 expressions, presets, poses = load("head.expressions"), load("expression.presets"), load("expression.poses")
 stage, build = load("preview.stage"), load("head.build")
@@ -127,9 +115,10 @@ def mix(head, other, studio: Studio, out: Path) -> None:
         # Shares are of what is left, so that each applied head is the mixture of the originals.
         step = {0.25: 0.25, 0.5: 1 / 3, 0.75: 0.5, 1.0: 1.0}[share]
         state.mix_with, state.mix = other.head, step
-        running = finish.start(head)
+        request = slices.at_once(finish.gather(head))
+        running = finish.start(request)
         running.wait()
-        finish.put(bpy.context, head, running.codes, running.take())
+        slices.at_once(finish.put(bpy.context, head, request, running.take()))
         running.close()
         expressions.set_expression(head.head, presets.preset("Smile"))
         rows[1].append(studio.shoot(25))

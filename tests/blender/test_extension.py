@@ -41,16 +41,20 @@ def test_archive_holds_both_halves_and_no_more(archive):
     assert not [name for name in names if name.startswith(unwanted)]
     assert not [name for name in names if name.endswith((".pyc", ".md")) and "LICEN" not in name]
     assert "neural_backend/weights/LICENSES.md" in names
-    assert archive.stat().st_size < 40_000_000
+    assert archive.stat().st_size < 100_000_000
 
 
 def test_the_backend_in_the_archive_starts(archive, tmp_path):
     """All that a fit imports ships."""
     zipfile.ZipFile(archive).extractall(tmp_path / "mien")
-    modules = "service, fitting.fit, fitting.textures, fitting.picture, head.anatomy_maps, tasks.inspect, cli".split(
-        ", "
-    )
-    script = "import neural_backend\n" + "".join(f"import neural_backend.{name}\n" for name in modules)
+    modules = (
+        "service", "fitting.fit", "fitting.textures", "fitting.picture", "head.anatomy_maps", "tasks.inspect",
+        "tasks.render_volume", "models.vrmm.vrmm", "rendering.volume", "cli",
+    )  # fmt: skip
+    # An editable install would lend what the archive lacks.
+    script = "import sys\nsys.meta_path[:] = [f for f in sys.meta_path if 'editable' not in repr(f).lower()]\n"
+    script += "import neural_backend\n" + "".join(f"import neural_backend.{name}\n" for name in modules)
+    script += "neural_backend.cli.build_parser()\n"
     script += "neural_backend.fitting.fit.load_models('cpu')\nprint(neural_backend.__file__)"
     environment = {"PATH": "", "PYTHONPATH": str(tmp_path / "mien"), "HOME": str(tmp_path)}
     done = subprocess.run(
@@ -146,9 +150,12 @@ def test_photo_button_shows_the_photo(built):
 SHOWN_IN_TIME = {
     f"mien.{name}"
     for name in (
-        "cancel_install", "cancel_job", "check_backend", "collect_head", "dismiss_work", "open_preferences", "show_log",
+        "cancel_install", "cancel_job", "check_backend", "clear_pins", "collect_head", "collect_take", "dismiss_work",
+        "open_preferences", "show_log",
     )
 }  # fmt: skip
+#: What the file browser's operators hand over to.
+BEHIND_THE_BROWSER = {"mien.build_head", "mien.write_export"}
 
 
 class RecordingLayout:
@@ -220,8 +227,9 @@ def test_sidebar_offers_every_slider_once(built, load):
         layout = draw_all(panels.CLASSES)
         assert sorted(layout.sliders) == sorted([*names, "symmetric", *identity])
     head.head.mien_identity.control_chin_length = 1.0
-    assert "Not applied: lids and teeth are approximate" in draw_all(panels.CLASSES).labels
+    assert "Not applied: lids and teeth are approximate" in " ".join(draw_all(panels.CLASSES).labels)  # it wraps
     assert {"MIEN_MT_presets", "MIEN_MT_identities"} <= set(layout.menus)
     made = {f"mien.{name.removeprefix('MIEN_OT_')}" for name in dir(bpy.types) if name.startswith("MIEN_OT_")}
-    assert made - SHOWN_IN_TIME <= set(layout.operators), made - SHOWN_IN_TIME - set(layout.operators)
+    expected = made - SHOWN_IN_TIME - BEHIND_THE_BROWSER
+    assert expected <= set(layout.operators), expected - set(layout.operators)
     assert {"mien.import_head", "mien.export_fbx", "mien.export_glb", "mien.show_photo"} <= set(layout.operators)

@@ -12,20 +12,8 @@ from pathlib import Path
 import addon_utils
 import bpy
 import pytest
-from backend_helpers import PORTRAIT, add_portrait, backend_environment, backend_python, is_alive, until
+from backend_helpers import PORTRAIT, add_portrait, is_alive, until
 from conftest import MODULE, ROOT
-
-
-@pytest.fixture
-def session(extension, load, tmp_path):
-    """The session module, with a backend, heads going to tmp_path/heads."""
-    backend_environment()
-    preferences = load("blender_addon.preferences").preferences()
-    preferences.python_path = backend_python()
-    preferences.heads_folder = str(tmp_path / "heads")
-    module = load("blender_addon.session")
-    yield module
-    module.close(6.0)
 
 
 def submit(session, name="head"):
@@ -140,6 +128,18 @@ def test_another_file_in_the_middle(session, tmp_path):
     assert heads()[0].name == "Kept" and not session.get().works
 
 
+def test_a_head_of_another_file_is_added_from_the_panel(session, load, package_path):
+    """The button runs the operator as a window does: in turns, in a file other than the one the fit began in."""
+    work = finished_work(session, load, package_path)
+    session.get().file += 1  # as loading a file does
+    collect = load("operators.collect_head").MIEN_OT_collect_head
+    operator = operator_double(load)
+    type(operator).start, type(operator).found, type(operator).work = collect.start, collect.found, work.id
+    assert operator._start(bpy.context) is work
+    assert operator_turns(operator, load) == {"FINISHED"}
+    assert len(heads()) == 1
+
+
 def test_undo_in_the_middle(session, load):
     bpy.ops.ed.undo_push(message="empty")
     add_portrait()
@@ -150,16 +150,16 @@ def test_undo_in_the_middle(session, load):
     assert not bpy.context.scene.mien_fit.photos
     pump_until(session, lambda: work.job.is_over)
     operator = operator_double(load)
-    operator._work_id = work.id
+    operator._work_id, operator._file = work.id, session.get().file
     assert operator_turns(operator, load) == {"FINISHED"}
     assert len(heads()) == 1
 
 
 def operator_double(load):
     """The operator's own code without Blender's instance, which only a window makes: `modal` gets the events."""
-    operator = load("operators.job_operator").JobOperator
-    fit = load("operators.fit_photos").MIEN_OT_fit_photos
-    double = type("Double", (operator,), {"finish": fit.finish, "reported": None})()
+    operator = load("operators.head_job_operator").HeadJobOperator
+    windowless = {"set_beat": lambda *_: None, "reported": None}
+    double = type("Double", (operator,), windowless)()
     double.reported = []
     double.report = lambda kind, text: double.reported.append(text)
     return double
@@ -182,7 +182,7 @@ def test_a_finished_head_waits_for_object_mode(session, load, package_path):
     bpy.ops.mesh.primitive_cube_add()
     work = finished_work(session, load, package_path)
     operator = operator_double(load)
-    operator._work_id = work.id
+    operator._work_id, operator._file = work.id, session.get().file
     bpy.ops.object.mode_set(mode="EDIT")
     timer = type("Event", (), {"type": "TIMER"})
     for _ in range(20):
@@ -207,7 +207,7 @@ def finished_work(session, load, package):
 def test_an_operator_that_blender_ends_loses_nothing(session, load, package_path):
     work = finished_work(session, load, package_path)
     operator = operator_double(load)
-    operator._work_id = work.id
+    operator._work_id, operator._file = work.id, session.get().file
     work.watched = True
     operator.cancel(bpy.context)  # as Blender calls it when another file is loaded
     assert work.waits_for_the_artist(session.get().file)
@@ -218,7 +218,7 @@ def test_a_damaged_result_is_said_and_kept_on_the_list(session, load, copied_pac
     (next(copied_package.glob("maps/*.png"))).write_bytes(b"cut")
     work = finished_work(session, load, copied_package)
     operator = operator_double(load)
-    operator._work_id = work.id
+    operator._work_id, operator._file = work.id, session.get().file
     assert operator_turns(operator, load) == {"CANCELLED"}
     assert "cannot be read" in operator.reported[0] and not heads()
     assert session.find(work.id) is work
@@ -230,7 +230,7 @@ def test_disabled_in_the_middle(session, load, tmp_path):
     pid = session.get().client.pid
     started = time.perf_counter()
     addon_utils.disable(MODULE, default_set=True)
-    assert time.perf_counter() - started < 0.5
+    assert time.perf_counter() - started < 1.0
     assert work.job.view.state.name == "CANCELLED"
     until(lambda: not is_alive(pid), 7.0)
     assert not (tmp_path / "heads").exists() or not list((tmp_path / "heads").iterdir())
@@ -242,7 +242,7 @@ def test_a_backend_killed_by_somebody(session):
     reach(session, work, "fit")
     pid = session.get().client.pid
     os.kill(pid, signal.SIGKILL)
-    pump_until(session, lambda: work.job.is_over, 2.0)
+    pump_until(session, lambda: work.job.is_over, 10.0)
     assert "signal 9" in work.job.view.error.text and not is_alive(pid)
     again = submit(session)
     reach(session, again, "fit")

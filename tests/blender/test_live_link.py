@@ -41,7 +41,7 @@ def test_resampled_at_the_scenes_rate(load, names, tmp_path, rate, frame_rate):
     link = load("blender_addon.expression.live_link")
     recording = link.read_recording(write_take(tmp_path / "t.csv", names, rate, 2 * rate + 1))  # over midnight
     assert recording.seconds[-1] == pytest.approx(2.0)
-    weights, head = link.resampled(recording, frame_rate)
+    weights, head = load("blender_addon.expression.recording").resampled(recording, frame_rate)
     assert len(weights) == int(2.0 * frame_rate + 1e-6) + 1
     t = np.arange(len(weights)) / frame_rate
     np.testing.assert_allclose(weights[:, names.index("jawOpen")], 0.5 * t, atol=1e-5)
@@ -57,7 +57,7 @@ def test_dropped_and_doubled_frames_keep_the_time(load, names, tmp_path):
     lines.insert(30, lines[29])  # a repeated frame
     lines.append(lines[-1][:40])  # cut off
     path.write_text("\n".join(lines))
-    weights, _ = link.resampled(link.read_recording(path), 60)
+    weights, _ = load("blender_addon.expression.recording").resampled(link.read_recording(path), 60)
     np.testing.assert_allclose(weights[:, names.index("jawOpen")], 0.5 * np.arange(len(weights)) / 60, atol=1e-5)
 
 

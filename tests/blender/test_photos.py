@@ -276,8 +276,8 @@ def test_an_incomplete_environment_is_no_success(load, offline_pip):
 
 def test_an_installation_can_be_stopped(load, offline_pip):
     installer = make_installer(load, offline_pip, "mien-test-package")
-    until(lambda: "environment" in installer.view.text, 20)
+    until(lambda: "environment" in installer.view.text, 120)
     installer.cancel()
-    until(lambda: installer.view.is_over, 5)
+    until(lambda: installer.view.is_over, 20)
     assert installer.view.cancelled and not installer.view.problem
     assert not (offline_pip / "backend" / "venv").exists()

@@ -19,10 +19,14 @@ def example(cls):
     hints = typing.get_type_hints(cls)
     values = {}
     for entry in dataclasses.fields(cls):
-        hint = hints[entry.name]
-        plain = next((option for option in typing.get_args(hint) if option in EXAMPLES), hint)
-        values[entry.name] = ("a", "b") if typing.get_origin(hint) is tuple else EXAMPLES[plain]
+        values[entry.name] = example_of(hints[entry.name])
     return cls(**values)
+
+
+def example_of(hint):
+    if typing.get_origin(hint) is tuple:
+        return (example_of(typing.get_args(hint)[0]),) * 2
+    return EXAMPLES[next((option for option in typing.get_args(hint) if option in EXAMPLES), hint)]
 
 
 @pytest.mark.parametrize("kind", [*REQUESTS, *REPLIES])

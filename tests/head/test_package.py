@@ -112,7 +112,7 @@ def test_failing_to_take_the_old_head_s_place_brings_it_back(tmp_path, monkeypat
             raise error
         rename(source, target)
 
-    monkeypatch.setattr(package_module.os, "rename", fail_for_the_new_one)
+    monkeypatch.setattr(os, "rename", fail_for_the_new_one)
     with pytest.raises((PackageError, KeyboardInterrupt)):
         replace(small_package(), report={"try": 2}).write(tmp_path, IMAGES)
     assert HeadPackage.read(path).report == {"reprojection_px": 1.5} and not leftovers(tmp_path)

@@ -8,10 +8,11 @@ from safetensors.numpy import load_file
 
 from neural_backend.evaluation.geometry import FaceMetric
 from neural_backend.fitting.landmarks import CALIBRATION_FILE, LandmarkCalibration
+from neural_backend.fitting.map_initialisation import Evidence
 from neural_backend.head.template import HeadTemplate
 from neural_backend.perception.face import FacePerception
-from neural_backend.training.calibrate_landmarks import calibration_heads
-from neural_backend.training.check_calibration import as_calibration, detect_each, judge
+from neural_backend.training.calibrate_landmarks import calibration_heads, detect
+from neural_backend.training.check_calibration import as_calibration, judge, observations_of
 
 SAMPLE = Path(__file__).parents[1] / "data" / "known_heads"
 
@@ -33,13 +34,17 @@ def test_a_calibration_is_judged_by_its_fits():
     held = as_calibration(load_file(CALIBRATION_FILE))
     shipped = LandmarkCalibration.load()
     assert np.array_equal(held.triangle, shipped.triangle) and np.array_equal(held.bias, shipped.bias)
-    heads, samples = detect_each(list(calibration_heads([SAMPLE])), FacePerception.load())
-    metric = FaceMetric(template)
-    ratio, worst = judge(template, held, heads, samples, [0], metric)
-    again, _ = judge(template, shipped, heads, samples, [0], metric)
+    heads, samples = detect(calibration_heads([SAMPLE]), FacePerception.load())
+    metric, observations = FaceMetric(template), observations_of(heads, samples)
+
+    def judged(calibration):
+        return judge(Evidence.of(template, calibration), heads, observations, [0], metric)
+
+    ratio, worst = judged(held)
+    again, _ = judged(shipped)
     assert ratio == again
     assert 0.2 < ratio < 1.3
     face = metric.measure(template.vertices, heads[0].neutral).mean
     assert worst == pytest.approx((ratio - 1) * face, abs=1e-6)
     shifted = as_calibration({**load_file(CALIBRATION_FILE), "offset": held.offset + [0.0, 0.0, 0.012]})
-    assert judge(template, shifted, heads, samples, [0], metric)[0] != ratio
+    assert judged(shifted)[0] != ratio

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import bpy
 import numpy as np
 
 from ..images import load_map
+from ..objects import UNFINISHED_PROPERTY
 from ..package import Package, PackageError
 from .eye import build_cornea, build_eyeball, build_tear_line
 from .mouth import build_lashes, build_mouth
@@ -17,18 +20,19 @@ __all__ = ["SET_PROPERTY", "build_materials", "map_image", "principled"]
 SET_PROPERTY = "mien_texture_set"
 
 
-def build_materials(package: Package, head_name: str, pack: bool) -> list[bpy.types.Material]:
-    """One material per entry of `package.set_names`, in that order.
+def build_materials(package: Package, head_name: str, pack: bool) -> Iterator[bpy.types.Material | None]:
+    """One material per entry of `package.set_names`, in that order, in slices: None where one is not yet ready.
 
     Raises:
         PackageError: a map is missing or damaged, or the package names a texture set that this version does not know.
     """
-    materials = []
     for texture_set in package.set_names:
-        images = {
-            map_name: load_map(file, texture_set, map_name, head_name, pack)
-            for map_name, file in package.maps.get(texture_set, {}).items()
-        }
+        images = {}
+        for map_name, file in package.maps.get(texture_set, {}).items():
+            images[map_name] = load_map(file, texture_set, map_name, head_name, pack)
+            images[map_name].use_fake_user = True  # no purge takes it before its material is there
+            images[map_name][UNFINISHED_PROPERTY] = True
+            yield None
         name = f"{head_name} {texture_set.replace('_', ' ').title()}"
         if texture_set == "skin":
             material = build_skin(name, images)
@@ -46,9 +50,11 @@ def build_materials(package: Package, head_name: str, pack: bool) -> list[bpy.ty
             raise PackageError(
                 f"{package.path.name} has the unknown texture set {texture_set}: update Mien to open it."
             )
+        for image in images.values():
+            image.use_fake_user = False
+            del image[UNFINISHED_PROPERTY]
         material[SET_PROPERTY] = texture_set
-        materials.append(material)
-    return materials
+        yield material
 
 
 def _cornea_radius(package: Package) -> float:

@@ -208,8 +208,7 @@ def main() -> None:
     if arguments.command == "calibrate":
         from .calibrate import calibrate
 
-        population = people.load(arguments.data / "population.npz")
-        calibrate(arguments.run, arguments.known_heads, population, arguments.output)
+        calibrate(arguments.run, arguments.known_heads, arguments.data, arguments.output)
     elif arguments.command == "pack":
         from ..calibrate_landmarks import calibration_heads
         from .gather import gather, pack

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -10,21 +11,22 @@ import torch
 from safetensors.numpy import save_file
 
 from ...head.template import HeadTemplate, metadata_entry
+from ...lightstage.known_heads import KnownHead
 from ...models.surface_points import SurfacePointConfig, SurfacePointNet
-from ...perception.face import FacePerception
-from ...perception.image import load_photo
+from ...perception.face import Face, FacePerception
 from ...perception.surface_points import SurfacePointDetector, SurfacePoints
-from ..calibrate_landmarks import calibration_heads, facing
+from ..calibrate_landmarks import calibration_heads, detections, samples_of
 from ..landmark_statistics import Samples, distances, noise_by_yaw, true_points
 from .losses import IdentityError
 from .population import Population
-from .renders import HELD_OUT
+from .population import load as load_population
+from .renders import people_left_out
 
 log = logging.getLogger(__name__)
 
 RANK = 24
+LEFT_OUT = "people_left_out"  # metadata: the subjects of known heads that the network has not learned from
 INFLATION = 10.0  # as for the landmarks: the points' errors go together
-CODE_RIDGE = 5e-6  # square metres per squared code: the nearest code stays a plausible one
 
 
 def mirrored_codes(template: HeadTemplate) -> np.ndarray:
@@ -41,40 +43,24 @@ def load_net(run: Path, points: int, identity: int) -> SurfacePointNet:
     return net
 
 
-def look(folders: list[Path], detector: SurfacePointDetector) -> tuple[Samples, np.ndarray, list[SurfacePoints]]:
-    """(samples whose landmarks are the places found, [N, S, 3] neutral skins, answers) on held-out people."""
-    perception = FacePerception.load()
-    heads = list(calibration_heads(folders))
-    left_out = set(np.unique([head.subject for head in heads])[::HELD_OUT])
-    rows: dict[str, list] = {name: [] for name in Samples.__dataclass_fields__}
-    neutral, answers = [], []
-    for head in heads:
-        if head.subject not in left_out:
-            continue
-        photo = load_photo(head.picture)
-        face = facing(head, perception.detect(photo))
-        if face is None:
-            continue
-        found = detector.find(photo, face)
-        answers.append(found)
-        neutral.append(head.neutral)
-        for name, value in (
-            ("intrinsics", head.camera.intrinsics), ("rotation", head.camera.rotation),
-            ("translation", head.camera.translation), ("vertices", head.vertices), ("landmarks", found.places),
-            ("scores", face.blendshapes), ("expression", head.expression),
-        ):  # fmt: skip
-            rows[name].append(value)
-    log.info("%d pictures of %d people that were not learned from", len(answers), len(left_out))
-    samples = Samples(**{name: np.array(values, np.float64) for name, values in rows.items()})
-    return samples, np.array(neutral), answers
+def look(
+    heads: Iterable[KnownHead], detector: SurfacePointDetector
+) -> tuple[list[KnownHead], list[Face], list[SurfacePoints]]:
+    """The heads whose face is found, the faces, and what the network sees in them."""
+    seen = [(head, face, detector.find(photo, face)) for head, photo, face in detections(heads, FacePerception.load())]
+    return [each[0] for each in seen], [each[1] for each in seen], [each[2] for each in seen]
 
 
-def calibrate(run: Path, folders: list[Path], population: Population, output: Path) -> None:
-    template = HeadTemplate.load()
+def calibrate(run: Path, folders: list[Path], data: Path, output: Path) -> None:
+    template, population = HeadTemplate.load(), load_population(data / "population.npz")
     net = load_net(run, len(population.points), len(template.identity))
     detector = SurfacePointDetector(net, population.point_mirror, mirrored_codes(template), "cpu")
-    samples, neutral, answers = look(folders, detector)
-    write(net, template, population, samples, neutral, np.array([found.code for found in answers]), output)
+    people = people_left_out(data / "renders.npz")
+    heads, faces, found = look((head for head in calibration_heads(folders) if head.subject in people), detector)
+    log.info("%d pictures of %d people that were not learned from", len(heads), len(people))
+    samples = samples_of(heads, (each.places for each in found), (face.blendshapes for face in faces))
+    neutral = np.array([head.neutral for head in heads])
+    write(net, template, population, samples, neutral, np.array([each.code for each in found]), people, output)
 
 
 def write(
@@ -84,6 +70,7 @@ def write(
     samples: Samples,  # whose landmarks are the places found
     neutral: np.ndarray,  # [N, S, 3]
     codes: np.ndarray,  # [N, K] guessed
+    people: set[str],  # not learned from
     output: Path,
 ) -> None:
     """The network with what is known of its errors, as it ships."""
@@ -99,7 +86,6 @@ def write(
     error = IdentityError(template, population.face, torch.device("cpu"))
     modes = error.modes.numpy().astype(np.float64)
     wanted = error.wanted(torch.from_numpy(neutral[:, population.face])).numpy()
-    nearest = np.linalg.solve(modes @ modes.T + CODE_RIDGE * np.eye(len(modes)), modes @ wanted.T).T
     log.info("code: squared error %.3f of the mean head's", ((codes @ modes - wanted) ** 2).sum() / (wanted**2).sum())
     weights = {
         f"net.{key}": value.half().numpy() if value.is_floating_point() else value.numpy()
@@ -109,11 +95,14 @@ def write(
         "vertex_ids": ids.astype(np.int32),
         "mirror": population.point_mirror.astype(np.int32),
         "code_mirror": mirrored_codes(template),
-        "code_variance": ((nearest - codes) ** 2).mean(0).astype(np.float32),
         "yaw_nodes": nodes.astype(np.float32),
         "bias": bias.astype(np.float32),
         "variance": variance.astype(np.float32),
         "factors": factors.astype(np.float16),
         "inflation": np.array([INFLATION], np.float32),
     }
-    save_file(weights, str(output), metadata={"pictures": metadata_entry(len(codes))})
+    save_file(
+        weights,
+        str(output),
+        metadata={"pictures": metadata_entry(len(codes)), LEFT_OUT: metadata_entry(sorted(people))},
+    )

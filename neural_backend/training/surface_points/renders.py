@@ -18,6 +18,17 @@ from .synthetic import Photos, apply
 HELD_OUT = 5  # every fifth person is not learned from
 
 
+def left_out_of(subjects: np.ndarray) -> set[str]:
+    """Every HELD_OUTth person, by name."""
+    return set(np.unique(subjects)[::HELD_OUT].tolist())
+
+
+def people_left_out(path: Path) -> set[str]:
+    """Whom training on the packed renders at `path` does not learn from."""
+    with np.load(path, allow_pickle=False) as data:
+        return left_out_of(data["subject"])
+
+
 @dataclass(frozen=True)
 class Renders:
     """N pictures on a device."""
@@ -40,8 +51,7 @@ class Renders:
             cv2.imdecode(arrays["jpeg"][end - size : end], cv2.IMREAD_COLOR)[..., ::-1].transpose(2, 0, 1)
             for size, end in zip(arrays["size"], ends, strict=True)
         ]
-        people = np.unique(arrays["subject"])
-        out = np.isin(arrays["subject"], people[::HELD_OUT])
+        out = np.isin(arrays["subject"], sorted(left_out_of(arrays["subject"])))
 
         def put(values, dtype=torch.float32) -> Tensor:
             return torch.as_tensor(np.ascontiguousarray(values)).to(device=device, dtype=dtype)

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
+from ...geometry.normals import vertex_normals
 from ...head.template import PART_NAMES, HeadTemplate
 from ...models.reflectance_prior import ReflectancePrior
 from ...models.surface_points import SIDE
@@ -311,16 +312,6 @@ def _turn(yaw: Tensor, pitch: Tensor, roll: Tensor) -> Tensor:
 def apply(affine: Tensor, points: Tensor) -> Tensor:
     """[B, 2, 3], [B, N, 2] -> [B, N, 2]."""
     return points @ affine[:, :, :2].transpose(1, 2) + affine[:, None, :, 2]
-
-
-def vertex_normals(vertices: Tensor, triangles: Tensor) -> Tensor:
-    """[B, V, 3] unit, area weighted."""
-    a, b, c = (vertices[:, triangles[:, k]] for k in range(3))
-    face = torch.linalg.cross(b - a, c - a)
-    normals = torch.zeros_like(vertices)
-    for k in range(3):
-        normals.index_add_(1, triangles[:, k], face)
-    return F.normalize(normals, dim=-1, eps=1e-12)
 
 
 def to_srgb(linear: Tensor) -> Tensor:

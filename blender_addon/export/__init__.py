@@ -1,0 +1,1 @@
+"""Heads for game engines: presets, levels of detail, maps packed the engines' way (docs/export.md)."""

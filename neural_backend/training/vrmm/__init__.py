@@ -1,0 +1,1 @@
+"""Training of VRMM: `mien train vrmm`. docs/volume.md has the recipe."""
