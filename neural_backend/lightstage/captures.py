@@ -7,6 +7,7 @@ write from its own rig). Arrays are read without pickle, and a file appears only
 from __future__ import annotations
 
 import json
+import math
 import os
 import zipfile
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..models.vrmm.config import LIGHT_HEIGHT, LIGHT_WIDTH
 from ..protocol.errors import MienError
@@ -319,34 +321,39 @@ def splat_lights(directions: np.ndarray, radii_rad: np.ndarray, radiance: np.nda
     Returns:
         [G, 16, 32] radiance, rows from +Y down, the middle column +Z (rendering.light).
     """
-    directions, radii = np.asarray(directions, np.float64), np.asarray(radii_rad, np.float64)
-    assert directions.shape == (len(radii), 3), "directions [G, 3], radii [G]"
-    index = np.arange(DISK_SAMPLES) + 0.5
+    disks = splat_disks(*(torch.as_tensor(np.asarray(x), dtype=torch.float64) for x in (directions, radii_rad)))
+    return (disks.numpy() * np.asarray(radiance)[:, None, None]).astype(np.float32)
+
+
+def splat_disks(directions: Tensor, radii_rad: Tensor) -> Tensor:
+    """The same for disks of radiance 1, on any device: [G, 3] and [G] float64 -> [G, 16, 32]."""
+    assert directions.shape == (len(radii_rad), 3), "directions [G, 3], radii [G]"
+    index = torch.arange(DISK_SAMPLES, dtype=directions.dtype, device=directions.device) + 0.5
     # An even spiral on the spherical cap: equal areas per sample.
-    cosine = 1 - index / DISK_SAMPLES * (1 - np.cos(radii))[:, None]  # [G, N]
-    sine, angle = np.sqrt(np.maximum(1 - cosine**2, 0)), index * np.pi * (3 - np.sqrt(5))
-    helper = np.where(np.abs(directions[:, :1]) < 0.7, [[1.0, 0, 0]], [[0, 1.0, 0]])
-    first = np.cross(directions, helper)
-    first /= np.linalg.norm(first, axis=1, keepdims=True)
-    second = np.cross(directions, first)
+    cosine = 1 - index / DISK_SAMPLES * (1 - radii_rad.cos())[:, None]  # [G, N]
+    sine, angle = (1 - cosine**2).clamp_min(0).sqrt(), index * (math.pi * (3 - math.sqrt(5)))
+    axes = torch.eye(3, dtype=directions.dtype, device=directions.device)
+    helper = torch.where(directions[:, :1].abs() < 0.7, axes[0], axes[1])
+    first = torch.linalg.cross(directions, helper)
+    first = first / first.norm(dim=1, keepdim=True)
+    second = torch.linalg.cross(directions, first)
     points = (
         cosine[..., None] * directions[:, None]
-        + (sine * np.cos(angle))[..., None] * first[:, None]
-        + (sine * np.sin(angle))[..., None] * second[:, None]
+        + (sine * angle.cos())[..., None] * first[:, None]
+        + (sine * angle.sin())[..., None] * second[:, None]
     )  # [G, N, 3]
-    row = np.arccos(np.clip(points[..., 1], -1, 1)) * (LIGHT_HEIGHT / np.pi) - 0.5
-    column = (np.arctan2(-points[..., 0], points[..., 2]) / (2 * np.pi) + 0.5) * LIGHT_WIDTH - 0.5
-    solid = 2 * np.pi * (1 - np.cos(radii)) / DISK_SAMPLES  # [G] steradians per sample
-    top, left = np.floor(row), np.floor(column)
+    row = points[..., 1].clamp(-1, 1).arccos() * (LIGHT_HEIGHT / math.pi) - 0.5
+    column = (torch.atan2(-points[..., 0], points[..., 2]) / (2 * math.pi) + 0.5) * LIGHT_WIDTH - 0.5
+    solid = 2 * math.pi * (1 - radii_rad.cos()) / DISK_SAMPLES  # [G] steradians per sample
+    top, left = row.floor(), column.floor()
     down, right = row - top, column - left
-    picture = np.zeros((len(radii), LIGHT_HEIGHT, LIGHT_WIDTH))
-    light = np.broadcast_to(np.arange(len(radii))[:, None], row.shape)
+    picture = directions.new_zeros(len(radii_rad), LIGHT_HEIGHT * LIGHT_WIDTH)
     for step_y, share_y in ((0, 1 - down), (1, down)):
         for step_x, share_x in ((0, 1 - right), (1, right)):
-            y = np.clip(top + step_y, 0, LIGHT_HEIGHT - 1).astype(int)
-            x = ((left + step_x) % LIGHT_WIDTH).astype(int)
-            np.add.at(picture, (light, y, x), share_y * share_x * solid[:, None])
-    return (picture / _texel_solid() * np.asarray(radiance)[:, None, None]).astype(np.float32)
+            y = (top + step_y).clamp(0, LIGHT_HEIGHT - 1).long()
+            x = (left + step_x).long() % LIGHT_WIDTH
+            picture.scatter_add_(1, y * LIGHT_WIDTH + x, share_y * share_x * solid[:, None])
+    return picture.view(-1, LIGHT_HEIGHT, LIGHT_WIDTH) / torch.as_tensor(_texel_solid()).to(picture)
 
 
 def environment_light(environment: np.ndarray, head_from_world: np.ndarray) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -69,9 +71,9 @@ class TransformationEncoder(nn.Module):
         return pose
 
 
-def sample_expression(mean: Tensor, log_variance: Tensor, generator: torch.Generator) -> Tensor:
-    """z_e from its Gaussian, by reparametrisation; noise from the seeded generator (on the CPU)."""
-    noise = torch.randn(mean.shape, generator=generator).to(mean)
+def sample_expression(mean: Tensor, log_variance: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+    """z_e from its Gaussian, by reparametrisation; noise from a seeded generator per row (on the CPU)."""
+    noise = torch.stack([torch.randn(mean.shape[1:], generator=generator) for generator in generators]).to(mean)
     return mean + torch.exp(0.5 * log_variance) * noise
 
 

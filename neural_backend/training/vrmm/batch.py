@@ -50,6 +50,17 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Readings:
+    """Pictures of M captures for the encoders alone, and what these should read in them."""
+
+    encoder_rgb: Tensor  # [M, N, 3, s, s] linear, premultiplied
+    encoder_alpha: Tensor  # [M, N, s, s]
+    arkit: Tensor  # [M, 52]
+    gaze_rad: Tensor  # [M, 2]
+    world_from_head: Tensor  # [M, 4, 4]
+
+
+@dataclass(frozen=True)
 class Heads:
     """Known geometry of M captures, without pictures."""
 
@@ -57,6 +68,3 @@ class Heads:
     vertices: Tensor  # [M, N0, 3] metres, head frame
     arkit: Tensor  # [M, 52]
     gaze_rad: Tensor  # [M, 2]
-
-    def to(self, device: torch.device | str) -> Heads:
-        return Heads(self.subjects, *(x.to(device) for x in (self.vertices, self.arkit, self.gaze_rad)))

@@ -13,12 +13,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `mien train vrmm`."""
     parser.add_argument("captures", type=Path, metavar="CAPTURES", help="folder of captures (docs/lightstage.md)")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="RUN", help="folder of this run")
-    parser.add_argument("--recipe", choices=("two_cores", "large_gpu"), default="two_cores")
+    parser.add_argument("--recipe", choices=("two_cores", "short_gpu", "large_gpu"), default="two_cores")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--minutes", type=float, help="stop after this long and save; run again to go on")
     parser.add_argument("--steps", type=int, help="length of the schedule (default by recipe)")
     parser.add_argument("--batch", type=int, help="pictures per step, over all processes")
     parser.add_argument("--rate", type=float, help="Adam's rate")
+    parser.add_argument("--start", type=Path, metavar="WEIGHTS", help="begin a new run from these weights")
     parser.add_argument("--crop", type=int, help="compare random pieces of this many pixels, for speed")
     parser.add_argument(
         "--teach-geometry", type=int, default=0, metavar="N", help="N steps of geometry before going on"
@@ -72,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
                 "bad_option",
                 f"A batch of {recipe.batch} does not share out over {processes.count} processes: change --batch.",
             )
-        trainer = Trainer(recipe, arguments.captures, arguments.output, device, processes)
+        trainer = Trainer(recipe, arguments.captures, arguments.output, device, processes, start=arguments.start)
         for number in (signal.SIGINT, signal.SIGTERM):  # what was learned is saved; a second Ctrl-C ends at once
             signal.signal(number, lambda *_: (trainer.ask_to_stop(), signal.signal(signal.SIGINT, signal.SIG_DFL)))
         if trainer.step:

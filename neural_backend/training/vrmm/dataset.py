@@ -13,56 +13,76 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from torch import Tensor
 
 from ...lightstage.captures import Capture, CaptureSet
 from ...protocol.errors import MienError
 from ...rendering.camera import Camera
-from .batch import Batch, Heads
+from .batch import Batch, Heads, Readings
 from .lighting import draw_light_weights
 
 
 @dataclass(frozen=True)
 class CodedView:
-    """One view's light groups as square-root codes: a quarter of the memory of floats, no loss beside the JPEG's."""
+    """One view's light groups as square-root codes: a quarter of the memory of floats, no loss beside the JPEG's.
 
-    codes: np.ndarray  # [G, H, W, 3] uint8
+    They stay on the device that trains, so that a step moves weights there and no pictures.
+    """
+
+    codes: Tensor  # [G, H, W, 3] uint8
     scales: np.ndarray  # [G] radiance of code 255
-    alpha: np.ndarray  # [H, W] uint8
+    opacity: Tensor  # [H, W] float32 0..1
+    brightness: np.ndarray  # [G] mean over the head of each group
 
     @classmethod
-    def of(cls, capture: Capture, view: int) -> CodedView:
+    def of(cls, capture: Capture, view: int, device: torch.device | str = "cpu") -> CodedView:
         """The view under its lamps; environments, which only test sets have, are left out."""
         lamps = len(capture.light_directions)
-        alpha = (capture.alpha(view) * 255 + 0.5).astype(np.uint8)
-        return cls(capture.coded_groups(view)[:lamps], capture.scales[view][:lamps].astype(np.float32), alpha)
+        codes, scales = capture.coded_groups(view)[:lamps], capture.scales[view][:lamps].astype(np.float32)
+        alpha = capture.alpha(view)
+        brightness = np.square(codes[:, alpha > 0.5].astype(np.float32) / 255).mean((1, 2)) * scales
+        return cls(torch.from_numpy(codes).to(device), scales, torch.from_numpy(alpha).to(device), brightness)
 
     @property
     def nbytes(self) -> int:
-        return self.codes.nbytes + self.alpha.nbytes
+        return self.codes.nbytes + self.opacity.nbytes
 
-    @property
-    def opacity(self) -> np.ndarray:
-        """[H, W] float32 0..1."""
-        return self.alpha.astype(np.float32) / 255
-
-    def brightness(self) -> np.ndarray:
-        """[G] mean over the head of each group."""
-        head = self.alpha > 127
-        squares = self.codes[:, head].astype(np.float32) / 255
-        return (squares**2).mean((1, 2)) * self.scales
-
-    def lit(self, weights: np.ndarray) -> np.ndarray:
+    def lit(self, weights: np.ndarray) -> Tensor:
         """[G, 3] weights -> [H, W, 3] linear picture, premultiplied."""
-        groups, height, width, _ = self.codes.shape
-        picture = np.zeros((height, width, 3), np.float32)
         used = np.flatnonzero(weights.max(1) > 0)
-        for group in used:
-            value = _SQUARES[self.codes[group]]
-            picture += value * (weights[group] * self.scales[group])
-        return picture
+        codes = self.codes if len(used) == len(weights) else self.codes[torch.from_numpy(used).to(self.codes.device)]
+        gains = torch.from_numpy((weights * self.scales[:, None] / 255**2)[used].astype(np.float32))
+        return torch.einsum("ghwc,gc->hwc", codes.float().square_(), gains.to(codes.device))
 
 
-_SQUARES = (np.arange(256, dtype=np.float32) / 255) ** 2
+@dataclass(frozen=True)
+class Geometry:
+    """Known geometry of all captures, on the device."""
+
+    names: tuple[str, ...]  # N
+    subjects: tuple[str, ...]  # N
+    vertices: Tensor  # [N, N0, 3]
+    arkit: Tensor  # [N, 52]
+    gaze_rad: Tensor  # [N, 2]
+
+    @classmethod
+    def of(cls, captures: list[Capture], device: torch.device | str) -> Geometry:
+        known = (
+            torch.as_tensor(np.stack([getattr(capture, name) for capture in captures]), dtype=torch.float32)
+            for name in ("vertices", "expression", "gaze_rad")
+        )
+        names, subjects = (tuple(getattr(x, key) for x in captures) for key in ("name", "subject"))
+        return cls(names, subjects, *(x.to(device) for x in known))
+
+    def heads(self, drawn: np.ndarray) -> Heads:
+        """Of the captures of these numbers [M]."""
+        index = torch.from_numpy(drawn).to(self.vertices.device)
+        subjects = tuple(self.subjects[number] for number in drawn)
+        return Heads(subjects, self.vertices[index], self.arkit[index], self.gaze_rad[index])
+
+
+def _is_known(capture: Capture) -> bool:
+    return not any(x is None for x in (capture.vertices, capture.expression, capture.gaze_rad))
 
 
 class Captures:
@@ -77,8 +97,14 @@ class Captures:
         cache_mb: int,
         seed: int,
         withhold: bool = False,
+        device: torch.device | str = "cpu",
     ):
-        self.folder = Path(folder)
+        """Pictures are kept on `device`.
+
+        Raises:
+            MienError: no captures, or some with and some without known geometry.
+        """
+        self.folder, self.device = Path(folder), device
         self.encoder_size, self.encoder_views, self.crop, self.seed = encoder_size, encoder_views, crop, seed
         self._withhold = withhold
         self._limit = cache_mb * 1_000_000
@@ -91,10 +117,18 @@ class Captures:
         """Look at the folder again: rendering may go on while training does.
 
         Raises:
-            MienError: the folder has no captures.
+            MienError: the folder has no captures, or some with and some without known geometry.
         """
         self.set = CaptureSet.open(self.folder)
         self.names = self.set.names
+        self._geometry: Geometry | None = None
+        known = [_is_known(self._read(name)) for name in self.names]
+        if any(known) and not all(known):
+            raise MienError(
+                "bad_capture",
+                f"Of {len(known)} captures {sum(known)} have known geometry: train with --withhold-geometry, or keep "
+                "both kinds apart.",
+            )
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -105,20 +139,35 @@ class Captures:
         return collate([self.sample(np.random.default_rng([self.seed, 1, step, place])) for place in places])
 
     def heads(self, step: int, places: range, count: int) -> Heads | None:
-        """Geometry of `count` captures for each place of step `step`'s batch; None where a drawn one withholds it."""
-        drawn = [
-            np.random.default_rng([self.seed, 4, step, place]).integers(len(self.names), size=count) for place in places
-        ]
-        captures = [self._read(self.names[index]) for index in np.concatenate(drawn)]
-        if any(x is None for capture in captures for x in (capture.vertices, capture.expression, capture.gaze_rad)):
+        """Geometry of `count` captures for each place of step `step`'s batch; None where captures withhold it."""
+        if not _is_known(self._read(self.names[0])):
             return None
-        return Heads(
-            tuple(capture.subject for capture in captures),
-            *(
-                torch.as_tensor(np.stack([getattr(capture, name) for capture in captures]), dtype=torch.float32)
-                for name in ("vertices", "expression", "gaze_rad")
-            ),
+        drawn = np.concatenate(
+            [np.random.default_rng([self.seed, 4, step, x]).integers(len(self.names), size=count) for x in places]
         )
+        if self._geometry is None or self._geometry.names != tuple(self.names):
+            self._geometry = Geometry.of([self._read(name) for name in self.names], self.device)
+        return self._geometry.heads(drawn)
+
+    def readings(self, step: int, places: range, count: int) -> Readings | None:
+        """What E_e and E_T see in `count` more captures for each place, and what they should read there."""
+        if count < 1 or not _is_known(self._read(self.names[0])):
+            return None
+        seen = []
+        for place in places:
+            rng = np.random.default_rng([self.seed, 6, step, place])
+            for index in rng.integers(len(self.names), size=count):
+                capture = self._read(self.names[index])
+                weights = draw_light_weights(capture.light_directions, self._view(capture.name, 0).brightness, rng)
+                seen.append((capture, *self._encoder_views(capture.name, weights)))
+        known = [
+            torch.as_tensor(np.stack([getattr(capture, name) for capture, *_ in seen]), dtype=torch.float32)
+            for name in ("expression", "gaze_rad", "world_from_head")
+        ]
+        return Readings(
+            torch.stack([rgb for _, rgb, _ in seen]), torch.stack([alpha for _, _, alpha in seen]),
+            *(x.to(self.device) for x in known),
+        )  # fmt: skip
 
     def sample(self, rng: np.random.Generator, name: str | None = None, view: int | None = None) -> Batch:
         """One picture as a batch of one; name and view drawn if None. Views count round: 1 of one view is view 0."""
@@ -126,27 +175,24 @@ class Captures:
         capture = self._read(name)
         view = int(rng.integers(len(capture.cameras))) if view is None else view % len(capture.cameras)
         target, first = self._view(name, view), self._view(name, 0)
-        weights = draw_light_weights(capture.light_directions, first.brightness(), rng)
+        weights = draw_light_weights(capture.light_directions, first.brightness, rng)
         picture, alpha = target.lit(weights), target.opacity
         camera, picture, alpha = _crop(capture.cameras[view], picture, alpha, self.crop, rng)
-        encoder = [
-            resized(self._view(name, index).lit(weights), self._view(name, index).opacity, self.encoder_size)
-            for index in range(self.encoder_views)
-        ]
+        encoder_rgb, encoder_alpha = self._encoder_views(name, weights)
         encoder_camera = capture.cameras[0].scaled(self.encoder_size / capture.cameras[0].width)
         # Cameras are kept by where the head is; what is fixed is where they are in the world.
         head_from_world = np.linalg.inv(capture.world_from_head)
         known = capture.vertices is not None
 
-        def tensor(array, dtype=torch.float32):
-            return torch.as_tensor(np.asarray(array), dtype=dtype)[None]
+        def tensor(array):
+            return torch.as_tensor(np.asarray(array), dtype=torch.float32)[None]
 
         return Batch(
             subjects=(capture.subject,),
-            encoder_rgb=tensor(np.stack([rgb for rgb, _ in encoder])).permute(0, 1, 4, 2, 3),
-            encoder_alpha=tensor(np.stack([alpha for _, alpha in encoder])),
-            rgb=tensor(picture).permute(0, 3, 1, 2),
-            alpha=tensor(alpha),
+            encoder_rgb=encoder_rgb[None],
+            encoder_alpha=encoder_alpha[None],
+            rgb=picture.permute(2, 0, 1)[None],
+            alpha=alpha[None],
             background=tensor(rng.random(3) ** 2),
             intrinsics=tensor(camera.intrinsics),
             camera_from_world=tensor(camera.camera_from_head @ head_from_world),
@@ -161,6 +207,12 @@ class Captures:
             gaze_rad=tensor(capture.gaze_rad) if capture.gaze_rad is not None else None,
         )
 
+    def _encoder_views(self, name: str, weights: np.ndarray) -> tuple[Tensor, Tensor]:
+        """([N, 3, s, s], [N, s, s]) what the encoders see under the lamps at `weights`."""
+        views = [self._view(name, index) for index in range(self.encoder_views)]
+        pairs = [at_size(view.lit(weights), view.opacity, self.encoder_size) for view in views]
+        return torch.stack([rgb.permute(2, 0, 1) for rgb, _ in pairs]), torch.stack([alpha for _, alpha in pairs])
+
     def _read(self, name: str) -> Capture:
         if name not in self._captures:
             capture = self.set.read(name)
@@ -172,7 +224,7 @@ class Captures:
     def _view(self, name: str, view: int) -> CodedView:
         key = name, view
         if key not in self._cache:
-            self._cache[key] = CodedView.of(self._read(name), view)
+            self._cache[key] = CodedView.of(self._read(name), view, self.device)
             self._cached += self._cache[key].nbytes
             while self._cached > self._limit and len(self._cache) > 1:
                 self._cached -= self._cache.popitem(last=False)[1].nbytes
@@ -181,8 +233,8 @@ class Captures:
 
 
 def _crop(
-    camera: Camera, picture: np.ndarray, alpha: np.ndarray, side: int, rng: np.random.Generator
-) -> tuple[Camera, np.ndarray, np.ndarray]:
+    camera: Camera, picture: Tensor, alpha: Tensor, side: int, rng: np.random.Generator
+) -> tuple[Camera, Tensor, Tensor]:
     """A random square piece with the camera that sees it; everything if `side` is 0 or too large."""
     height, width = alpha.shape
     if not 0 < side < min(height, width):
@@ -192,6 +244,14 @@ def _crop(
     intrinsics[:2, 2] -= (left, top)
     part = slice(top, top + side), slice(left, left + side)
     return Camera(side, side, intrinsics, camera.camera_from_head), picture[part], alpha[part]
+
+
+def at_size(picture: Tensor, alpha: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """[h, h, 3] and [h, h] on any device, at the encoder's size."""
+    if alpha.shape == (size, size):
+        return picture, alpha
+    pair = resized(picture.cpu().numpy(), alpha.cpu().numpy(), size)
+    return torch.from_numpy(pair[0]).to(picture.device), torch.from_numpy(pair[1]).to(picture.device)
 
 
 def resized(picture: np.ndarray, alpha: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:

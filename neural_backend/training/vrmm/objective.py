@@ -17,7 +17,7 @@ from ...models.vrmm.encoders import (
 )
 from ...models.vrmm.vrmm import VRMM
 from ...rendering.volume import REFERENCE_M
-from .batch import Batch, Heads
+from .batch import Batch, Heads, Readings
 from .perceptual import PerceptualDistance
 from .recipe import Recipe
 from .render import Rendered, light_in_head, render
@@ -47,7 +47,15 @@ class Objective(nn.Module):
         assert one_view or recipe.consistency_from >= recipe.steps, "equation 12 is rendered for one encoder view"
         self.recipe, self.weights, self.perceptual, self.autocast = recipe, recipe.weights, perceptual, autocast
 
-    def forward(self, model: VRMM, batch: Batch, step: int, first: int = 0, heads: Heads | None = None) -> Outcome:
+    def forward(
+        self,
+        model: VRMM,
+        batch: Batch,
+        step: int,
+        first: int = 0,
+        heads: Heads | None = None,
+        readings: Readings | None = None,
+    ) -> Outcome:
         """`first` is the place of the batch's first picture in the step's whole batch: noise is drawn by place."""
         weights, terms = self.weights, {}
         views = encoder_input(batch.encoder_rgb, batch.encoder_alpha)
@@ -60,7 +68,7 @@ class Objective(nn.Module):
             terms["adaptor"] = weights.adaptor, apart
             guided = self._guided(batch.size, step, first).to(mean.device)[:, None]
         noise = [generator(self.recipe.seed, 2, step, first + place) for place in range(batch.size)]
-        z_e = torch.cat([sample_expression(mean[[i]], log_variance[[i]], noise[i]) for i in range(batch.size)])
+        z_e = sample_expression(mean, log_variance, noise)
         encoded = z_e
         if "adaptor" in terms:
             z_e = torch.where(guided, adapted, z_e)
@@ -86,6 +94,8 @@ class Objective(nn.Module):
             code = model.arkit_adaptor(heads.arkit, heads.gaze_rad)
             mesh = model.mesh_decoder(model.identity_of(heads.subjects), code)
             terms["heads"] = weights.heads, losses.vertex_distance(mesh, heads.vertices)
+        if readings is not None:
+            terms["read"], terms["read_pose"] = self._read(model, readings)
         recipe = self.recipe
         if step >= recipe.consistency_from and step % recipe.consistency_every == 0 and len(model.subjects) > 1:
             part = slice(0, min(recipe.consistency_batch, batch.size))
@@ -95,7 +105,18 @@ class Objective(nn.Module):
             for name, weight, value in consistency:
                 terms[name] = weight, value
         total = sum(weight * value for weight, value in terms.values())
-        return Outcome(total, {name: float(value.detach()) for name, (_, value) in terms.items()}, rendered)
+        # One message from the device for all of them.
+        values = torch.stack([value.detach().float() for _, value in terms.values()]).tolist()
+        return Outcome(total, dict(zip(terms, values, strict=True)), rendered)
+
+    def _read(self, model: VRMM, readings: Readings) -> tuple[tuple[float, Tensor], tuple[float, Tensor]]:
+        """Weights and values: E_e drawn to the adaptor's codes and E_T to known motions, by pictures for them alone."""
+        views = encoder_input(readings.encoder_rgb, readings.encoder_alpha)
+        mean, _ = model.expression_encoder(views)
+        with torch.no_grad():
+            adapted = model.arkit_adaptor(readings.arkit, readings.gaze_rad)
+        pose = pose_error(model.transformation_encoder(views), readings.world_from_head)
+        return (self.weights.read, losses.code_consistency(mean, adapted)), (self.weights.pose, pose)
 
     def _guided(self, count: int, step: int, first: int) -> Tensor:
         """[B] bool: which pictures take their expression from known ARKit weights.

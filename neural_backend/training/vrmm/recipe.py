@@ -38,6 +38,8 @@ class Weights:
     pose: float = 0.05
     """E_T against the known rigid motion, per 0.1 rad and per centimetre; alone in teaching E_T, so of no account but
     in the norm of the gradient"""
+    read: float = 1.0
+    """E_e's codes of `readings` more pictures per picture against the adaptor's, which stay"""
     adaptor: float = 0.3
     """ARKit weights' code against E_e's, where the weights are known: each is drawn to the other"""
 
@@ -82,6 +84,8 @@ class Recipe:
     """pixels along the side of the random piece of each picture to compare; 0 takes all of it"""
     heads: int = 8
     """captures drawn per picture to teach D_mesh and the adaptor from known geometry: no rendering, so nearly free"""
+    readings: int = 2
+    """captures drawn per picture to teach E_e and E_T alone: no decoding, so nearly free"""
     geometry_steps: int = 1500
     """steps of `geometry.teach_geometry` before the first picture, where the captures' geometry is known"""
     guided: int = 2
@@ -99,6 +103,9 @@ class Recipe:
 
 RECIPES: dict[str, Recipe] = {
     "two_cores": Recipe(SMALL),
+    "short_gpu": Recipe(
+        SMALL, batch=16, steps=8000, warm_up=200, average=0.999, consistency_batch=4, readings=3, cache_mb=20000,
+    ),
     "large_gpu": Recipe(
         LARGE, batch=16, steps=200000, rate=5e-4, warm_up=1000, march_step_m=0.00125, consistency_batch=4,
         consistency_from=5000, cache_mb=60000, average=0.999,

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ...lightstage.captures import splat_lights
+from ...lightstage.captures import splat_disks
 from ...models.vrmm.vrmm import VRMM, Decoded
 from ...rendering.volume import TensorCamera, march
 from .batch import Batch
@@ -27,12 +26,9 @@ def light_in_head(batch: Batch, world_from_head: Tensor) -> Tensor:
     """[B, 3, 16, 32] radiance in the heads' frames: light directions are turned, then splatted, so it is exact."""
     rotation = world_from_head[:, :3, :3].detach()
     turned = batch.light_directions @ rotation  # rows: R^T d
-    lights = []
-    for directions, radii, radiance in zip(turned, batch.light_radii_rad, batch.light_radiance, strict=True):
-        unit = splat_lights(directions.cpu().numpy(), radii.cpu().numpy(), np.ones(len(radii), np.float32))
-        unit = torch.as_tensor(unit, dtype=torch.float32, device=radiance.device)  # [G, 16, 32]
-        lights.append(torch.einsum("gc,ghw->chw", radiance, unit))
-    return torch.stack(lights)
+    unit = splat_disks(turned.double().flatten(0, 1), batch.light_radii_rad.double().flatten())  # [B * G, 16, 32]
+    unit = unit.float().unflatten(0, batch.light_radii_rad.shape)
+    return torch.einsum("bgc,bghw->bchw", batch.light_radiance, unit)
 
 
 def render(

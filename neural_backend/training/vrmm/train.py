@@ -41,11 +41,12 @@ class Trainer:
         device: str = "cpu",
         processes: Processes | None = None,
         template: HeadTemplate | None = None,
+        start: Path | None = None,
     ):
-        """Goes on from the checkpoint in `output` if there is one.
+        """Goes on from the checkpoint in `output` if there is one, else begins from the weights `start` if given.
 
         Raises:
-            MienError: no captures, or the checkpoint belongs to a model of other sizes.
+            MienError: no captures, or checkpoint or weights belong to a model of other sizes.
         """
         self.recipe, self.output = recipe, Path(output)
         self.processes = processes or Processes()
@@ -55,7 +56,7 @@ class Trainer:
         config = recipe.config
         self.captures = Captures(
             captures, config.encoder_size, config.encoder_views, recipe.crop,
-            recipe.cache_mb // self.processes.count, recipe.seed, recipe.withhold,
+            recipe.cache_mb // self.processes.count, recipe.seed, recipe.withhold, self.device,
         )  # fmt: skip
         self.model = VRMM(config, template, seed=recipe.seed).to(self.device)
         self.average = VRMM(config, template, seed=recipe.seed).to(self.device)
@@ -69,8 +70,11 @@ class Trainer:
         self.step, self.seconds = 0, 0.0
         self._asked_to_stop = False
         self._learn_subjects(self.captures.subjects)
+        self.started = False
         if (self.output / CHECKPOINT).is_file():
             self._restore()
+        elif start is not None:
+            self._start_from(start)
 
     def _learn_subjects(self, names: tuple[str, ...]) -> None:
         """Codes and Adam's memory for subjects that have appeared."""
@@ -130,7 +134,7 @@ class Trainer:
 
     def run(self, minutes: float | None = None) -> None:
         """Train until the schedule's end, for `minutes`, or until asked to stop; saves at the end in any case."""
-        if self.step == 0:
+        if self.step == 0 and not self.started:
             self.teach_geometry(self.recipe.geometry_steps)
         start = saved = looked = row = time.monotonic()
         seconds_before = self.seconds
@@ -171,8 +175,8 @@ class Trainer:
             group["lr"] = self.rate(self.step) * group["factor"]
         self.optimiser.zero_grad(set_to_none=True)
         heads = self.captures.heads(self.step, places, self.recipe.heads) if self.recipe.heads else None
-        heads = None if heads is None else heads.to(self.device)
-        outcome = self.objective(self.model, batch, self.step, places.start, heads)
+        readings = self.captures.readings(self.step, places, self.recipe.readings)
+        outcome = self.objective(self.model, batch, self.step, places.start, heads, readings)
         self.scaler.scale(outcome.total).backward()
         parameters = [p for group in self.optimiser.param_groups for p in group["params"]]
         self.scaler.unscale_(self.optimiser)
@@ -224,20 +228,30 @@ class Trainer:
         value = draw_sheet(self.average, self.captures, self.output / SHEET, SHEET_ROWS, self.recipe.seed, self.device)
         log.info("step %d: saved, %d captures, sheet %.2f dB", self.step, len(self.captures.names), value)
 
+    def _take(self, subjects: tuple[str, ...], weights: dict, average: dict) -> None:
+        """Weights of another run: rows of codes follow the order in which subjects appeared there."""
+        for model, values in ((self.model, weights), (self.average, average)):
+            model.subjects = ()
+            model.codes = nn.Parameter(model.codes.data[:0])
+            model.add_subjects(subjects, self.recipe.seed)
+            model.load_state_dict(values)
+        self.optimiser.param_groups[1]["params"] = [self.model.codes]
+
+    def _start_from(self, path: Path) -> None:
+        other = VRMM.load(path, self.template)
+        if other.config != self.recipe.config:
+            raise MienError("bad_option", f"{path.name} is a model of other sizes than the recipe asks for.")
+        self._take(other.subjects, other.state_dict(), other.state_dict())
+        self._learn_subjects(self.captures.subjects)
+        self.started = True
+
     def _restore(self) -> None:
         state = torch.load(self.output / CHECKPOINT, map_location=self.device, weights_only=True)
         if state["config"] != self.recipe.config.to_json():
             raise MienError(
                 "bad_option", f"{self.output} holds a run of a model of other sizes: give another folder with --output."
             )
-        # Rows of codes follow the order in which subjects appeared in that run.
-        for model in (self.model, self.average):
-            model.subjects = ()
-            model.codes = nn.Parameter(model.codes.data[:0])
-            model.add_subjects(tuple(state["subjects"]), self.recipe.seed)
-        self.model.load_state_dict(state["model"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.param_groups[1]["params"] = [self.model.codes]
+        self._take(tuple(state["subjects"]), state["model"], state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.scaler.load_state_dict(state["scaler"])
         self.step, self.seconds = state["step"], state["seconds"]
