@@ -137,7 +137,8 @@ def _scales(vertices: np.ndarray, mesh: BaseMesh, grid: GridPoints, size: int) -
     corner = vertices[mesh.triangles[grid.triangle]]  # [P, 3, 3]
     along_u = np.linalg.norm((corner * grid.tangent[..., None]).sum(1), axis=1)
     uv = mesh.uv[mesh.triangle_uv[grid.triangle]].astype(np.float64)
-    cross = np.cross(uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0])
+    across, along = uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]
+    cross = across[:, 0] * along[:, 1] - across[:, 1] * along[:, 0]
     area = np.linalg.norm(np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), axis=1)
     along_v = area / np.abs(cross) / np.maximum(along_u, 1e-9)  # so that the texel's area is kept
     sides = np.stack([along_u, along_v], 1) * (0.5 * OVERLAP / size)

@@ -24,6 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--teach-geometry", type=int, default=0, metavar="N", help="N steps of geometry before going on"
     )
+    parser.add_argument(
+        "--teach-reading", type=int, default=0, metavar="N", help="N steps of E_e and E_T alone before going on"
+    )
     parser.add_argument("--no-consistency", action="store_true", help="leave out equations 12 and 13 (figure 7)")
     parser.add_argument("--no-shading-maps", action="store_true", help="the light as a flat vector alone")
     parser.add_argument("--no-flat-light", action="store_true", help="the light as shading maps alone")
@@ -58,8 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
         value = getattr(arguments, name)
         if value is not None and not value > 0:
             raise MienError("bad_option", f"The option --{name} must be above 0, not {value:g}.")
-    if arguments.seed < 0 or arguments.teach_geometry < 0 or (arguments.crop or 0) < 0:
-        raise MienError("bad_option", "Seed, crop and --teach-geometry must not be negative.")
+    if min(arguments.seed, arguments.teach_geometry, arguments.teach_reading, arguments.crop or 0) < 0:
+        raise MienError("bad_option", "Seed, crop and the steps of teaching must not be negative.")
     if not (arguments.captures / "stage.json").is_file():
         raise MienError(
             "no_captures", f"{arguments.captures} is not a folder of captures: make one as docs/lightstage.md says."
@@ -78,6 +81,8 @@ def run(arguments: argparse.Namespace) -> int:
             signal.signal(number, lambda *_: (trainer.ask_to_stop(), signal.signal(signal.SIGINT, signal.SIG_DFL)))
         if trainer.step:
             trainer.teach_geometry(arguments.teach_geometry)
+        if trainer.step or trainer.started:
+            trainer.teach_reading(arguments.teach_reading)
         trainer.run(arguments.minutes)
         if processes.first:
             print(arguments.output)

@@ -88,6 +88,8 @@ class Recipe:
     """captures drawn per picture to teach E_e and E_T alone: no decoding, so nearly free"""
     geometry_steps: int = 1500
     """steps of `geometry.teach_geometry` before the first picture, where the captures' geometry is known"""
+    reading_steps: int = 0
+    """steps of `reading.teach_reading` after the last picture, where the captures' expressions are known"""
     guided: int = 2
     """every so many pictures with known ARKit weights are decoded from the adaptor's code in place of E_e's; 0: none"""
     withhold: bool = False
@@ -102,12 +104,13 @@ class Recipe:
 
 
 RECIPES: dict[str, Recipe] = {
-    "two_cores": Recipe(SMALL),
+    "two_cores": Recipe(SMALL, reading_steps=800),
     "short_gpu": Recipe(
-        SMALL, batch=16, steps=8000, warm_up=200, average=0.999, consistency_batch=4, readings=3, cache_mb=20000,
+        SMALL, batch=32, steps=2155, warm_up=200, average=0.999, kl_steps=1000, consistency_from=300,
+        consistency_batch=4, readings=3, reading_steps=800, cache_mb=20000,
     ),
     "large_gpu": Recipe(
         LARGE, batch=16, steps=200000, rate=5e-4, warm_up=1000, march_step_m=0.00125, consistency_batch=4,
-        consistency_from=5000, cache_mb=60000, average=0.999,
+        consistency_from=5000, cache_mb=60000, average=0.999, reading_steps=4000,
     ),
 }  # fmt: skip

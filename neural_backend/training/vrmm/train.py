@@ -21,6 +21,7 @@ from .geometry import neutral_heads, teach_geometry
 from .objective import Objective, Outcome
 from .perceptual import PerceptualDistance
 from .processes import Processes
+from .reading import teach_reading
 from .recipe import Recipe
 from .sheet import draw_sheet
 
@@ -71,6 +72,7 @@ class Trainer:
         self._asked_to_stop = False
         self._learn_subjects(self.captures.subjects)
         self.started = False
+        self.read = False  # whether E_e and E_T have been taught at the schedule's end
         if (self.output / CHECKPOINT).is_file():
             self._restore()
         elif start is not None:
@@ -132,6 +134,25 @@ class Trainer:
             for name in ("mesh_decoder", "arkit_adaptor"):
                 getattr(self.average, name).load_state_dict(getattr(self.model, name).state_dict())
 
+    def teach_reading(self, steps: int) -> None:
+        """Teach E_e and E_T of the averaged weights by pictures that these make, and go on from the result.
+
+        Every process does the same, from the same seed.
+
+        Raises:
+            MienError: the captures' expressions are not known.
+        """
+        if steps < 1:
+            return
+        if self.captures.readings(0, range(1), 1) is None:
+            raise MienError("bad_option", "E_e can be taught by --teach-reading only where expressions are known.")
+        teach_reading(self.average, self.captures, steps, self.recipe.march_step_m, self.recipe.seed)
+        for name in ("expression_encoder", "transformation_encoder"):
+            encoder = getattr(self.model, name)
+            encoder.load_state_dict(getattr(self.average, name).state_dict())
+            for parameter in encoder.parameters():  # what Adam remembers of them no longer holds
+                self.optimiser.state.pop(parameter, None)
+
     def run(self, minutes: float | None = None) -> None:
         """Train until the schedule's end, for `minutes`, or until asked to stop; saves at the end in any case."""
         if self.step == 0 and not self.started:
@@ -165,6 +186,9 @@ class Trainer:
                 break
             if not math.isfinite(float(outcome.total.detach())):
                 raise MienError("fit_failed", "Training diverged: go on from the checkpoint with a smaller --rate.")
+        if self.step >= self.recipe.steps and not self.read and not self.recipe.withhold:
+            self.teach_reading(self.recipe.reading_steps)
+            self.read = True
         self.save()
 
     def advance(self) -> Outcome:
@@ -212,6 +236,7 @@ class Trainer:
         state = {
             "step": self.step,
             "seconds": self.seconds,
+            "read": self.read,
             "config": self.recipe.config.to_json(),
             "subjects": list(self.model.subjects),
             "model": self.model.state_dict(),
@@ -254,6 +279,6 @@ class Trainer:
         self._take(tuple(state["subjects"]), state["model"], state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.scaler.load_state_dict(state["scaler"])
-        self.step, self.seconds = state["step"], state["seconds"]
+        self.step, self.seconds, self.read = state["step"], state["seconds"], state["read"]
         self._learn_subjects(self.captures.subjects)
         log.info("going on from step %d", self.step)
