@@ -279,6 +279,7 @@ class Trainer:
         self._take(tuple(state["subjects"]), state["model"], state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.scaler.load_state_dict(state["scaler"])
-        self.step, self.seconds, self.read = state["step"], state["seconds"], state["read"]
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.read = state.get("read", False)
         self._learn_subjects(self.captures.subjects)
         log.info("going on from step %d", self.step)
