@@ -59,6 +59,8 @@ REMEDIES: dict[str, Remedy | None] = {
     "out_of_memory": None,
     # what the panel cannot ask for, but a script can
     "bad_option": None,
+    # the volume's weights, light and subject: the sentence says what to do
+    **dict.fromkeys(("no_weights", "bad_weights", "bad_environment", "unknown_subject"), None),
     # a head package that a task was given
     **dict.fromkeys(("not_a_head", "newer_format", "damaged"), AGAIN),
     # ours to mend
