@@ -1,4 +1,4 @@
-"""The model card's sheets: a tile per subject and face, different faces in different tiles."""
+"""The model card's sheets: a tile per subject and face or light."""
 
 from __future__ import annotations
 

@@ -79,9 +79,8 @@ def run(arguments: argparse.Namespace) -> int:
         trainer = Trainer(recipe, arguments.captures, arguments.output, device, processes, start=arguments.start)
         for number in (signal.SIGINT, signal.SIGTERM):  # what was learned is saved; a second Ctrl-C ends at once
             signal.signal(number, lambda *_: (trainer.ask_to_stop(), signal.signal(signal.SIGINT, signal.SIG_DFL)))
-        if trainer.step:
-            trainer.teach_geometry(arguments.teach_geometry)
         if trainer.step or trainer.started:
+            trainer.teach_geometry(arguments.teach_geometry)
             trainer.teach_reading(arguments.teach_reading)
         trainer.run(arguments.minutes)
         if processes.first:

@@ -123,7 +123,7 @@ class Trainer:
         neutral = {} if self.recipe.withhold else neutral_heads(self.captures.set, self.template)
         if not neutral or steps < 1:
             return
-        fresh = self.step == 0
+        fresh = self.step == 0 and not self.started
         teach_geometry(self.model, neutral, self.template, steps, self.recipe.seed, with_codes=fresh)
         taught = [*self.model.mesh_decoder.parameters(), *self.model.arkit_adaptor.parameters()]
         for parameter in taught:  # what Adam remembers of them no longer holds
@@ -144,14 +144,21 @@ class Trainer:
         """
         if steps < 1:
             return
-        if self.captures.readings(0, range(1), 1) is None:
-            raise MienError("bad_option", "E_e can be taught by --teach-reading only where expressions are known.")
+        if not self._can_read:
+            raise MienError(
+                "bad_option", "--teach-reading needs captures with known expressions and a model of one encoder view."
+            )
         teach_reading(self.average, self.captures, steps, self.recipe.march_step_m, self.recipe.seed)
         for name in ("expression_encoder", "transformation_encoder"):
             encoder = getattr(self.model, name)
             encoder.load_state_dict(getattr(self.average, name).state_dict())
             for parameter in encoder.parameters():  # what Adam remembers of them no longer holds
                 self.optimiser.state.pop(parameter, None)
+
+    @property
+    def _can_read(self) -> bool:
+        """Whether `reading.teach_reading` has something to teach by."""
+        return self.recipe.config.encoder_views == 1 and self.captures.readings(0, range(1), 1) is not None
 
     def run(self, minutes: float | None = None) -> None:
         """Train until the schedule's end, for `minutes`, or until asked to stop; saves at the end in any case."""
@@ -186,10 +193,13 @@ class Trainer:
                 break
             if not math.isfinite(float(outcome.total.detach())):
                 raise MienError("fit_failed", "Training diverged: go on from the checkpoint with a smaller --rate.")
-        if self.step >= self.recipe.steps and not self.read and not self.recipe.withhold:
+        self.save()
+        # Of its own session if this one was stopped; only where there is something known to read.
+        late = self._asked_to_stop or (minutes is not None and time.monotonic() - start > 60 * minutes)
+        if self.step >= self.recipe.steps and not self.read and not late and self._can_read:
             self.teach_reading(self.recipe.reading_steps)
             self.read = True
-        self.save()
+            self.save()
 
     def advance(self) -> Outcome:
         """One step."""
@@ -212,6 +222,7 @@ class Trainer:
             log.warning("step %d: the gradient is not finite, left out", self.step)
         self.scaler.update()
         self.step += 1
+        self.read = False  # of a schedule that was made longer
         self._follow()
         self.curves.add({"total": float(outcome.total.detach()), **outcome.terms, "gradient": float(norm)})
         return outcome
