@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..blender_addon import session
+from ..blender_addon.work import Work
 from .work_operator import WorkOperator
 
 
@@ -14,10 +15,7 @@ class MIEN_OT_cancel_job(WorkOperator, bpy.types.Operator):
     bl_description = "Stop this fit; nothing of it is kept"
     bl_options = {"INTERNAL"}
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        work = self.found()
-        if work is None:
-            return {"CANCELLED"}
+    def act(self, context: bpy.types.Context, work: Work) -> set[str]:
         session.get().client.cancel(work.job)
         return {"FINISHED"}
 

@@ -7,6 +7,7 @@ import bpy
 from ..blender_addon import session
 from ..blender_addon.expression.takes import read_take
 from ..blender_addon.head.package import PackageError
+from ..blender_addon.work import Work
 from .expression_from_footage import write_take
 from .target_operator import target_of
 from .work_operator import WorkOperator
@@ -18,10 +19,7 @@ class MIEN_OT_collect_take(WorkOperator, bpy.types.Operator):
     bl_description = "Put this finished take onto the timeline of the head it was captured for"
     bl_options = {"UNDO"}
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        work = self.found()
-        if work is None:
-            return {"CANCELLED"}
+    def act(self, context: bpy.types.Context, work: Work) -> set[str]:
         if work.kind != "take" or work.path is None:
             self.report({"ERROR"}, f"{work.name} is no finished take: wait for it.")
             return {"CANCELLED"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..blender_addon import session
+from ..blender_addon.work import Work
 from .work_operator import WorkOperator
 
 
@@ -14,10 +15,7 @@ class MIEN_OT_dismiss_work(WorkOperator, bpy.types.Operator):
     bl_description = "Take it off the list; a finished head stays in its folder"
     bl_options = {"INTERNAL"}
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        work = self.found()
-        if work is None:
-            return {"CANCELLED"}
+    def act(self, context: bpy.types.Context, work: Work) -> set[str]:
         session.get().client.cancel(work.job)
         session.dismiss(work)
         return {"FINISHED"}

@@ -1,4 +1,4 @@
-"""What every action on a work in the panel shares: finding it."""
+"""What every action on a work in the panel shares: finding it, and saying so if it is gone."""
 
 from __future__ import annotations
 
@@ -12,6 +12,14 @@ class WorkOperator:
     """An action on one work of the panel's list."""
 
     work: bpy.props.StringProperty(name="Work", description="Its id", options={"HIDDEN", "SKIP_SAVE"})
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        work = self.found()
+        return {"CANCELLED"} if work is None else self.act(context, work)
+
+    def act(self, context: bpy.types.Context, work: Work) -> set[str]:
+        """What to do with it; the operator's result."""
+        raise NotImplementedError
 
     def found(self) -> Work | None:
         """The work named, or without a name the newest; None, and a report, if there is none."""

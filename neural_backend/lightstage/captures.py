@@ -23,7 +23,7 @@ from torch import Tensor
 from ..models.vrmm.config import LIGHT_HEIGHT, LIGHT_WIDTH
 from ..protocol.errors import MienError
 from ..rendering.camera import Camera
-from ..rendering.light import environment_directions, sample_environment
+from ..rendering.light import environment_directions, latlong_taps, sample_environment
 
 FORMAT = 1
 #: What a material map's numbers mean.
@@ -326,7 +326,15 @@ def splat_lights(directions: np.ndarray, radii_rad: np.ndarray, radiance: np.nda
 
 
 def splat_disks(directions: Tensor, radii_rad: Tensor) -> Tensor:
-    """The same for disks of radiance 1, on any device: [G, 3] and [G] float64 -> [G, 16, 32]."""
+    """Disks of light of radiance 1 on the model's lat-long grid, on any device.
+
+    Args:
+        directions: [G, 3] float64 unit vectors towards the disks.
+        radii_rad: [G] float64.
+
+    Returns:
+        [G, 16, 32] radiance.
+    """
     assert directions.shape == (len(radii_rad), 3), "directions [G, 3], radii [G]"
     index = torch.arange(DISK_SAMPLES, dtype=directions.dtype, device=directions.device) + 0.5
     # An even spiral on the spherical cap: equal areas per sample.
@@ -342,18 +350,12 @@ def splat_disks(directions: Tensor, radii_rad: Tensor) -> Tensor:
         + (sine * angle.cos())[..., None] * first[:, None]
         + (sine * angle.sin())[..., None] * second[:, None]
     )  # [G, N, 3]
-    row = points[..., 1].clamp(-1, 1).arccos() * (LIGHT_HEIGHT / math.pi) - 0.5
-    column = (torch.atan2(-points[..., 0], points[..., 2]) / (2 * math.pi) + 0.5) * LIGHT_WIDTH - 0.5
-    solid = 2 * math.pi * (1 - radii_rad.cos()) / DISK_SAMPLES  # [G] steradians per sample
-    top, left = row.floor(), column.floor()
-    down, right = row - top, column - left
+    texel, share = latlong_taps(points, LIGHT_HEIGHT, LIGHT_WIDTH)  # [G, N, 4]
+    flux = 2 * math.pi * (1 - radii_rad.cos()) / DISK_SAMPLES  # [G] steradians per sample
     picture = directions.new_zeros(len(radii_rad), LIGHT_HEIGHT * LIGHT_WIDTH)
-    for step_y, share_y in ((0, 1 - down), (1, down)):
-        for step_x, share_x in ((0, 1 - right), (1, right)):
-            y = (top + step_y).clamp(0, LIGHT_HEIGHT - 1).long()
-            x = (left + step_x).long() % LIGHT_WIDTH
-            picture.scatter_add_(1, y * LIGHT_WIDTH + x, share_y * share_x * solid[:, None])
-    return picture.view(-1, LIGHT_HEIGHT, LIGHT_WIDTH) / torch.as_tensor(_texel_solid()).to(picture)
+    picture.scatter_add_(1, texel.flatten(1), (share * flux[:, None, None]).flatten(1))
+    _, solid = environment_directions(LIGHT_HEIGHT, LIGHT_WIDTH)
+    return picture.view(-1, LIGHT_HEIGHT, LIGHT_WIDTH) / solid.to(picture)
 
 
 def environment_light(environment: np.ndarray, head_from_world: np.ndarray) -> np.ndarray:
@@ -368,12 +370,6 @@ def environment_light(environment: np.ndarray, head_from_world: np.ndarray) -> n
     shape = (LIGHT_HEIGHT, fine, LIGHT_WIDTH, fine)
     weighted = (picture * solid[..., None]).reshape(*shape, 3).sum((1, 3)) / solid.reshape(shape).sum((1, 3))[..., None]
     return weighted.permute(2, 0, 1).numpy()
-
-
-def _texel_solid() -> np.ndarray:
-    """[16, 1] steradians of a texel in each row."""
-    edges = np.cos(np.arange(LIGHT_HEIGHT + 1) * (np.pi / LIGHT_HEIGHT))
-    return ((edges[:-1] - edges[1:]) * (2 * np.pi / LIGHT_WIDTH))[:, None]
 
 
 def _split(data: np.ndarray, lengths: Sequence[int]) -> list[np.ndarray]:

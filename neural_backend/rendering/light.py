@@ -155,20 +155,21 @@ def sh_to_environment(coefficients: Tensor, height: int) -> Tensor:
 
 def sample_environment(environment: Tensor, directions: Tensor) -> Tensor:
     """Bilinear radiance [..., 3] of a lat-long picture [H, W, 3] at unit directions [..., 3], wrapped around."""
-    height, width = environment.shape[:2]
+    texel, weight = latlong_taps(directions, *environment.shape[:2])
+    return (environment.flatten(0, 1)[texel] * weight[..., None].to(environment)).sum(-2)
+
+
+def latlong_taps(directions: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """[..., 3] unit directions -> texels [..., 4] of a lat-long picture, row by row, and bilinear weights [..., 4]."""
     x, y, z = directions.unbind(-1)
     column = (torch.atan2(-x, z) / (2 * math.pi) + 0.5) * width - 0.5
     row = torch.arccos(y.clamp(-1 + 1e-6, 1 - 1e-6)) * (height / math.pi) - 0.5
     left, top = column.floor(), row.floor()
-    fx, fy = (column - left)[..., None], (row - top)[..., None]
-    left, top = left.long(), top.long()
-
-    def texel(r: Tensor, c: Tensor) -> Tensor:
-        return environment[r.clamp(0, height - 1), c % width]
-
-    upper = torch.lerp(texel(top, left), texel(top, left + 1), fx)
-    lower = torch.lerp(texel(top + 1, left), texel(top + 1, left + 1), fx)
-    return torch.lerp(upper, lower, fy)
+    fx, fy = column - left, row - top
+    columns = torch.stack([left, left + 1, left, left + 1], -1).long() % width
+    rows = torch.stack([top, top, top + 1, top + 1], -1).long().clamp(0, height - 1)
+    weight = torch.stack([(1 - fx) * (1 - fy), fx * (1 - fy), (1 - fx) * fy, fx * fy], -1)
+    return rows * width + columns, weight
 
 
 def load_environment(path: str | Path, height: int | None = None) -> Tensor:

@@ -19,9 +19,20 @@ from pathlib import Path
 import bpy
 import numpy as np
 from mathutils.kdtree import KDTree
-from round_trip import ROOT, _match, _world, mirror_of_level, read_tensor, to_blender
+from round_trip import (
+    ROOT,
+    TEMPLATE,
+    _match,
+    _world,
+    bone_error,
+    build_disturbed,
+    import_alone,
+    mirror_of_level,
+    read_tensor,
+    to_blender,
+    weight_error,
+)
 
-TEMPLATE = ROOT / "neural_backend" / "weights" / "template.safetensors"
 LOD2 = TEMPLATE.with_name("lod2.safetensors")
 SIZES = (28806, 7489, 1995)
 
@@ -89,15 +100,8 @@ class EngineTrip:
         )
 
     def weight_error(self, level: ImportedLevel, step: int = 5) -> float:
-        groups = {group.index: group.name for group in level.mesh.vertex_groups}
-        worst = 0.0
-        for vertex in range(0, len(level.match), step):
-            entries = level.mesh.data.vertices[int(level.match[vertex])].groups
-            stored = {groups[entry.group]: entry.weight for entry in entries}
-            got = np.array([stored.get(name, 0.0) for name in self.package.joint_names])
-            ours = self.package.levels[-1].joint_weights[level.ids[vertex]]
-            worst = max(worst, float(np.abs(got - ours).max()))
-        return worst
+        ours = self.package.levels[-1].joint_weights[level.ids]
+        return weight_error(level.mesh, level.match, ours, self.package.joint_names, step)
 
     def uv_error(self, level: ImportedLevel) -> float:
         """How far the level's UVs are from those that the package's finest level has at the same vertices."""
@@ -118,11 +122,7 @@ class EngineTrip:
         return worst
 
     def bone_error(self) -> float:
-        bones, matrix = self.rig.data.bones, self.rig.matrix_world
-        return max(
-            float(np.linalg.norm(np.array(matrix @ bones[name].head_local) - to_blender(position)))
-            for name, position in zip(self.package.joint_names, self.package.joint_positions, strict=True)
-        )
+        return bone_error(self.rig, self.package)
 
 
 def make(key: str, package_path: Path, folder: Path, load) -> EngineTrip:
@@ -133,16 +133,12 @@ def make(key: str, package_path: Path, folder: Path, load) -> EngineTrip:
     """
     package = load("blender_addon.head.package").read_package(package_path)
     arkit = load("neural_backend.protocol.arkit")
-    head = load("blender_addon.head.build").build_head(bpy.context, package_path)
-    head.head.data.shape_keys.key_blocks["jawOpen"].value = 0.7  # the file must be neutral all the same
-    head.rig.location = (1.0, 2.0, 3.0)  # and at the origin
+    head = build_disturbed(package_path, load)
     presets = load("blender_addon.export.presets")
     path = load("blender_addon.export.engine").export_for_engine(
         bpy.context, head, presets.PRESETS[key], folder / f"head{presets.PRESETS[key].extension}"
     )
-    bpy.ops.wm.read_factory_settings(use_empty=True)
-    {".fbx": bpy.ops.import_scene.fbx, ".glb": bpy.ops.import_scene.gltf}[path.suffix](filepath=str(path))
-    bpy.context.view_layer.update()
+    import_alone(path)
     meshes = {
         int(found.group(1)): thing
         for thing in bpy.data.objects

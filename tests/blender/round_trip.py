@@ -66,6 +66,41 @@ def _world(thing, data) -> np.ndarray:
     return values.reshape(-1, 3).astype(float) @ matrix[:3, :3].T + matrix[:3, 3]
 
 
+def weight_error(mesh, match: np.ndarray, ours: np.ndarray, joints, step: int) -> float:
+    """Largest difference of skin weights [V, J], of every `step`-th of our vertices; `match` [V] names the imported."""
+    groups = {group.index: group.name for group in mesh.vertex_groups}
+    worst = 0.0
+    for vertex in range(0, len(match), step):
+        stored = {groups[entry.group]: entry.weight for entry in mesh.data.vertices[int(match[vertex])].groups}
+        got = np.array([stored.get(name, 0.0) for name in joints])
+        worst = max(worst, float(np.abs(got - ours[vertex]).max()))
+    return worst
+
+
+def bone_error(rig, package) -> float:
+    """Largest distance of a bone's head from its joint, metres."""
+    bones, matrix = rig.data.bones, rig.matrix_world
+    return max(
+        float(np.linalg.norm(np.array(matrix @ bones[name].head_local) - to_blender(position)))
+        for name, position in zip(package.joint_names, package.joint_positions, strict=True)
+    )
+
+
+def build_disturbed(package_path: Path, load):
+    """A head that wears an expression and stands elsewhere: an exported file must be neutral and at the origin."""
+    head = load("blender_addon.head.build").build_head(bpy.context, package_path)
+    head.head.data.shape_keys.key_blocks["jawOpen"].value = 0.7
+    head.rig.location = (1.0, 2.0, 3.0)
+    return head
+
+
+def import_alone(path: Path) -> None:
+    """Import an FBX or GLB into an empty scene."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    {".fbx": bpy.ops.import_scene.fbx, ".glb": bpy.ops.import_scene.gltf}[path.suffix](filepath=str(path))
+    bpy.context.view_layer.update()
+
+
 @dataclass
 class RoundTrip:
     """What an importer made of our file, in world space, and which imported vertex each of ours became."""
@@ -111,21 +146,10 @@ class RoundTrip:
         )
 
     def weight_error(self, step: int = 7) -> float:
-        groups = {group.index: group.name for group in self.mesh.vertex_groups}
-        worst = 0.0
-        for vertex in range(0, len(self.match), step):
-            entries = self.mesh.data.vertices[int(self.match[vertex])].groups
-            stored = {groups[entry.group]: entry.weight for entry in entries}
-            got = np.array([stored.get(name, 0.0) for name in self.package.joint_names])
-            worst = max(worst, float(np.abs(got - self.level.joint_weights[vertex]).max()))
-        return worst
+        return weight_error(self.mesh, self.match, self.level.joint_weights, self.package.joint_names, step)
 
     def bone_error(self) -> float:
-        bones, matrix = self.rig.data.bones, self.rig.matrix_world
-        return max(
-            float(np.linalg.norm(np.array(matrix @ bones[name].head_local) - to_blender(position)))
-            for name, position in zip(self.package.joint_names, self.package.joint_positions, strict=True)
-        )
+        return bone_error(self.rig, self.package)
 
     def pictures(self) -> set[str]:
         """Names of the pictures that came along; importers load one twice when it serves colour and alpha."""
@@ -140,15 +164,10 @@ def make(kind: str, package_path: Path, folder: Path, load) -> RoundTrip:
     """
     package = load("blender_addon.head.package").read_package(package_path)
     arkit = load("neural_backend.protocol.arkit")
-    head = load("blender_addon.head.build").build_head(bpy.context, package_path)
-    head.head.data.shape_keys.key_blocks["jawOpen"].value = 0.7  # the file must be neutral all the same
-    head.rig.location = (1.0, 2.0, 3.0)  # and at the origin
+    head = build_disturbed(package_path, load)
     path = folder / f"head.{kind}"
     getattr(load("blender_addon.head.export"), f"export_{kind}")(bpy.context, head, path)
-
-    bpy.ops.wm.read_factory_settings(use_empty=True)
-    {"fbx": bpy.ops.import_scene.fbx, "glb": bpy.ops.import_scene.gltf}[kind](filepath=str(path))
-    bpy.context.view_layer.update()
+    import_alone(path)
     mesh = max(
         (thing for thing in bpy.data.objects if thing.type == "MESH"), key=lambda thing: len(thing.data.vertices)
     )

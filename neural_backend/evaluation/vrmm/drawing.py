@@ -12,7 +12,7 @@ from ...models.vrmm.encoders import encoder_input
 from ...models.vrmm.vrmm import VRMM
 from ...rendering.camera import Camera
 from ...rendering.volume import DEFAULT_STEP_M, TensorCamera, march
-from ...training.vrmm.dataset import resized
+from ...training.vrmm.dataset import at_size
 
 
 def draw(
@@ -46,7 +46,7 @@ def picture_of(
 @torch.no_grad()
 def expression_of(model: VRMM, rgb: np.ndarray, alpha: np.ndarray) -> Tensor:
     """[E]: E_e's mean of the encoder's view, [h, h, 3] linear premultiplied and [h, h], of any size."""
-    rgb, alpha = resized(rgb, alpha, model.config.encoder_size)
-    picture = torch.from_numpy(np.ascontiguousarray(rgb, np.float32)).permute(2, 0, 1)[None, None]
-    coverage = torch.from_numpy(np.ascontiguousarray(alpha, np.float32))[None, None]
-    return model.expression_encoder(encoder_input(picture, coverage))[0][0]
+    given = (torch.from_numpy(np.ascontiguousarray(x, np.float32)) for x in (rgb, alpha))
+    picture, coverage = at_size(*given, model.config.encoder_size)
+    views = encoder_input(picture.permute(2, 0, 1)[None, None], coverage[None, None])
+    return model.expression_encoder(views)[0][0]

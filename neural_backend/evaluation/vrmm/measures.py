@@ -57,12 +57,17 @@ def measure(
     head = np.maximum(alpha, true_alpha) > SEEN
     error = (shown - truth)[head]
     return Measures(
-        psnr_db=float(-10 * np.log10(max(np.mean(error**2), 1e-10))),
+        psnr_db=psnr_db(error),
         ssim=structural_similarity(shown * 255, truth * 255, head),
         mae=float(255 * np.abs(error).mean()),
         features=features(shown, truth),
         alpha_mae=float(np.abs(alpha - true_alpha).mean()),
     )
+
+
+def psnr_db(error: np.ndarray) -> float:
+    """Of differences between pictures 0..1, any shape."""
+    return float(-10 * np.log10(max(float(np.mean(np.square(error))), 1e-10)))
 
 
 def mean_of(measured: Iterable[Measures]) -> Measures:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ...geometry.normals import normalize
-from ...rendering.light import environment_directions
+from ...rendering.light import environment_directions, latlong_taps
 from .anchors import Frames
 from .config import LIGHT_HEIGHT, LIGHT_WIDTH
 
@@ -48,7 +48,7 @@ class ShadingMaps(nn.Module):
         normal = frames.rotations[..., 2]  # [B, P, 3]
         view = normalize(eye[:, None] - frames.positions)
         mirrored = 2 * (normal * view).sum(-1, keepdim=True) * normal - view
-        diffuse, glossy = latlong_taps(normal), latlong_taps(mirrored)
+        diffuse, glossy = (latlong_taps(x, LIGHT_HEIGHT, LIGHT_WIDTH) for x in (normal, mirrored))
         lobes = len(self.filters) - 1
         return Taps(*(torch.stack([d] + [g] * lobes, 1) for d, g in zip(diffuse, glossy, strict=True)))
 
@@ -63,16 +63,3 @@ class ShadingMaps(nn.Module):
     def flat(self, light: Tensor) -> Tensor:
         """[B, 3, 16, 32] -> [B, 3, L]: radiance times solid angle over its mean, the light as one vector."""
         return light.flatten(2) * (self.solid * (len(self.solid) / (4 * math.pi)))
-
-
-def latlong_taps(directions: Tensor) -> tuple[Tensor, Tensor]:
-    """[..., 3] unit directions -> texels [..., 4] of the 16 x 32 grid and their bilinear weights [..., 4]."""
-    x, y, z = directions.unbind(-1)
-    column = (torch.atan2(-x, z) / (2 * math.pi) + 0.5) * LIGHT_WIDTH - 0.5
-    row = torch.arccos(y.clamp(-1 + 1e-6, 1 - 1e-6)) * (LIGHT_HEIGHT / math.pi) - 0.5
-    left, top = column.floor(), row.floor()
-    fx, fy = column - left, row - top
-    columns = torch.stack([left, left + 1, left, left + 1], -1).long() % LIGHT_WIDTH
-    rows = torch.stack([top, top, top + 1, top + 1], -1).long().clamp(0, LIGHT_HEIGHT - 1)
-    weight = torch.stack([(1 - fx) * (1 - fy), fx * (1 - fy), (1 - fx) * fy, fx * fy], -1)
-    return rows * LIGHT_WIDTH + columns, weight

@@ -10,9 +10,9 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
+import torch.nn.functional as functional
 from torch import Tensor
 
 from ...lightstage.captures import Capture, CaptureSet
@@ -247,19 +247,15 @@ def _crop(
 
 
 def at_size(picture: Tensor, alpha: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """[h, h, 3] and [h, h] on any device, at the encoder's size."""
+    """A square picture [h, h, 3] and its opacity [h, h] at the encoder's size: [size, size, 3] and [size, size]."""
     if alpha.shape == (size, size):
         return picture, alpha
-    pair = resized(picture.cpu().numpy(), alpha.cpu().numpy(), size)
-    return torch.from_numpy(pair[0]).to(picture.device), torch.from_numpy(pair[1]).to(picture.device)
-
-
-def resized(picture: np.ndarray, alpha: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """[h, h, 3] and [h, h] float32 at the encoder's size."""
-    if alpha.shape == (size, size):
-        return picture, alpha
-    way = cv2.INTER_AREA if size < len(alpha) else cv2.INTER_LINEAR
-    return cv2.resize(picture, (size, size), interpolation=way), cv2.resize(alpha, (size, size), interpolation=way)
+    both = torch.cat([picture.permute(2, 0, 1), alpha[None]])[None]
+    if size < len(alpha):
+        both = functional.interpolate(both, (size, size), mode="area")
+    else:
+        both = functional.interpolate(both, (size, size), mode="bilinear", align_corners=False)
+    return both[0, :3].permute(1, 2, 0), both[0, 3]
 
 
 def collate(batches: list[Batch]) -> Batch:

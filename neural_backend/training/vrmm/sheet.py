@@ -7,20 +7,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from torch import Tensor
 
+from ...evaluation.vrmm.measures import SEEN, displayed, exposure_of, psnr_db
 from ...models.vrmm.encoders import encoder_input
 from ...models.vrmm.vrmm import VRMM
 from ...protocol.errors import MienError
 from ...rendering.volume import DEFAULT_STEP_M
 from .batch import Batch
 from .dataset import Captures
-from .objective import over
 from .render import Rendered, light_in_head, render
-
-BACKGROUND = 0.12  # linear grey
-#: Mean of the head in a picture is brought here, so that dim lights can be seen.
-EXPOSURE = 0.25
 
 
 @torch.no_grad()
@@ -36,11 +31,11 @@ def draw_sheet(model: VRMM, captures: Captures, path: Path, rows: int, seed: int
         tiles = []
         for batch in (here, light_elsewhere, view_elsewhere):
             rendered = reproduce(model, here, batch)
-            truth, ours = (exposed(x, batch) for x in ((batch.rgb, batch.alpha), (rendered.rgb, rendered.alpha)))
+            truth, ours = _shown(batch, batch), _shown(rendered, batch)
             tiles += [truth, ours]
             if batch is here:
                 tiles.append(np.abs(truth - ours).clip(0, 1))
-                values.append(psnr_over_head(truth, ours, batch.alpha[0].cpu().numpy()))
+                values.append(psnr_db((truth - ours)[batch.alpha[0].cpu().numpy() > SEEN]))
         lines.append(np.concatenate(tiles, 1))
     sheet = (np.concatenate(lines, 0)[..., ::-1] * 255 + 0.5).astype(np.uint8)
     if not cv2.imwrite(str(path), sheet):
@@ -60,17 +55,10 @@ def reproduce(model: VRMM, seen: Batch, wanted: Batch) -> Rendered:
     )  # fmt: skip
 
 
-def exposed(picture: tuple[Tensor, Tensor], truth: Batch) -> np.ndarray:
-    """[H, W, 3] sRGB of one linear premultiplied picture and its alpha, exposed for the truth's brightness."""
-    rgb, alpha = picture
-    head = truth.alpha > 0.5
-    gain = EXPOSURE / truth.rgb.mean(1)[head].mean().clamp_min(1e-4)
-    grey = torch.full((1, 3), BACKGROUND, device=rgb.device)
-    linear = over(rgb * gain, alpha, grey)[0].permute(1, 2, 0).clamp(0, 1).cpu().numpy()
-    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 1e-9) ** (1 / 2.4) - 0.055)
-
-
-def psnr_over_head(truth: np.ndarray, ours: np.ndarray, alpha: np.ndarray) -> float:
-    """dB over the pixels where the head is."""
-    error = np.square(truth - ours)[alpha > 0.5].mean()
-    return float(-10 * np.log10(max(error, 1e-10)))
+def _shown(picture: Batch | Rendered, truth: Batch) -> np.ndarray:
+    """[H, W, 3] sRGB of one picture, exposed as the truth wants."""
+    (rgb, true_rgb), (alpha, true_alpha) = (
+        (first[0].float().cpu().numpy(), second[0].float().cpu().numpy())
+        for first, second in ((picture.rgb, truth.rgb), (picture.alpha, truth.alpha))
+    )
+    return displayed(rgb.transpose(1, 2, 0), alpha, exposure_of(true_rgb.transpose(1, 2, 0), true_alpha))

@@ -1,4 +1,4 @@
-"""The model card's sheets: a tile per subject and face or light."""
+"""The model card's sheets: a tile per subject and face or light, and sliders that move something."""
 
 from __future__ import annotations
 
@@ -7,21 +7,16 @@ import numpy as np
 import pytest
 
 from neural_backend.evaluation.vrmm import gallery
-from neural_backend.head.template import HeadTemplate
-from neural_backend.models.vrmm.config import VRMMConfig
 from neural_backend.models.vrmm.vrmm import VRMM
-
-TINY = VRMMConfig(
-    identity=6, expression=5, grid=16, voxels=4, channels=(16, 16, 12, 8), identity_channels=(8, 8, 8),
-    light_channels=(6, 6, 6, 4), mesh_hidden=16, mesh_residual=3, encoder_channels=(8, 8, 8), encoder_size=32,
-    adaptor_hidden=8,
-)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory):
+def weights(recipe, template, tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    VRMM(TINY, HeadTemplate.load(), ("a", "b", "c", "d")).save(path)
+    model = VRMM(recipe.config, template, ("a", "b", "c", "d"))
+    for parameter in (*model.arkit_adaptor.parameters(), *model.mesh_decoder.parameters()):
+        parameter.data *= 2  # a fresh model hardly moves
+    model.save(path)
     return path
 
 
@@ -30,6 +25,8 @@ def test_four_sheets(weights, tmp_path, monkeypatch):
     monkeypatch.setattr(gallery, "ACROSS", 2)
     gallery.main(["-o", str(tmp_path), "--weights", str(weights), "--subjects", "a", "b", "c", "d"])
     shapes = {name: cv2.imread(str(tmp_path / f"{name}.jpg")).shape[:2] for name in ("expressions", "interpolation")}
+    faces = cv2.imread(str(tmp_path / "expressions.jpg")).astype(float).reshape(4, 24, 7, 24, 3)
+    assert np.abs(faces[:, :, 1] - faces[:, :, 0]).mean() > 0.2  # jawOpen is not rest
     assert shapes == {"expressions": (4 * 24, 7 * 24), "interpolation": (2 * 24, 2 * 24)}
     lights = cv2.imread(str(tmp_path / "lights.jpg")).astype(float)
     assert lights.shape[:2] == (6 * 24, 2 * 24)
