@@ -48,6 +48,7 @@ class StageSettings:
     samples: int = 0  # paths per pixel; 0 for photographs
     lights: int = 16  # G
     views: int = 2  # V
+    casting: int = 0  # which version of render_captures.CASTING drew synthetic people; 0 for real ones
     format: int = FORMAT
 
 
@@ -279,7 +280,9 @@ def write_settings(folder: Path, settings: StageSettings) -> None:
     target = folder / "stage.json"
     if target.is_file():
         if json.loads(target.read_text(encoding="utf-8")) != asdict(settings):
-            sentence = f"{folder} holds captures of another split, seed, size or sampling: choose another folder."
+            sentence = (
+                f"{folder} holds captures of another split, seed, size, sampling or casting: choose another folder."
+            )
             raise MienError("bad_option", sentence)
         return
     partial = folder / f".stage.{os.getpid()}.json"

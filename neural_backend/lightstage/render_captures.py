@@ -28,6 +28,8 @@ from .subjects import LEVEL0_SKIN, Casting, Subject
 log = logging.getLogger(__name__)
 
 SPLITS = ("train", "held_out", "lights")
+#: Goes up when a seed comes to mean another person: a folder must not show two people under one name.
+CASTING = 2
 #: Other people than the known heads' (known_heads.py), which count from 0, 100,000 and 1,000,000; seeds share none.
 PEOPLE_SEED, HELD_OUT_PEOPLE_SEED, PEOPLE_PER_SEED = 3_000_000, 4_000_000, 10_000
 #: Of training subjects that come back in the other splits, and moments that training never has.

@@ -81,8 +81,13 @@ class Geometry:
         return Heads(subjects, self.vertices[index], self.arkit[index], self.gaze_rad[index])
 
 
+def _knowledge(capture: Capture) -> tuple[bool, bool, bool]:
+    """Whether its geometry, expression and gaze are known."""
+    return capture.vertices is not None, capture.expression is not None, capture.gaze_rad is not None
+
+
 def _is_known(capture: Capture) -> bool:
-    return not any(x is None for x in (capture.vertices, capture.expression, capture.gaze_rad))
+    return all(_knowledge(capture))
 
 
 class Captures:
@@ -114,21 +119,22 @@ class Captures:
         self.refresh()
 
     def refresh(self) -> None:
-        """Look at the folder again: rendering may go on while training does.
+        """Look at the folder again: rendering may go on while training does. On an error nothing has changed.
 
         Raises:
-            MienError: the folder has no captures, or some with and some without known geometry.
+            MienError: the folder has no captures, one is damaged, or not all know the same of their subject.
         """
-        self.set = CaptureSet.open(self.folder)
-        self.names = self.set.names
-        self._geometry: Geometry | None = None
-        known = [_is_known(self._read(name)) for name in self.names]
-        if any(known) and not all(known):
+        found = CaptureSet.open(self.folder)
+        known = [_knowledge(self._read(name, found)) for name in found.names]
+        if len(set(known)) > 1:
+            most = sum(all(pattern) for pattern in known)
             raise MienError(
                 "bad_capture",
-                f"Of {len(known)} captures {sum(known)} have known geometry: train with --withhold-geometry, or keep "
-                "both kinds apart.",
+                f"Of {len(known)} captures {most} have known geometry: train with --withhold-geometry, or keep both "
+                "kinds apart.",
             )
+        self.set, self.names = found, found.names
+        self._geometry: Geometry | None = None
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -213,9 +219,9 @@ class Captures:
         pairs = [at_size(view.lit(weights), view.opacity, self.encoder_size) for view in views]
         return torch.stack([rgb.permute(2, 0, 1) for rgb, _ in pairs]), torch.stack([alpha for _, alpha in pairs])
 
-    def _read(self, name: str) -> Capture:
+    def _read(self, name: str, found: CaptureSet | None = None) -> Capture:
         if name not in self._captures:
-            capture = self.set.read(name)
+            capture = (found or self.set).read(name)
             if any(camera.width != camera.height for camera in capture.cameras):
                 raise MienError("bad_capture", f"The pictures of {name} are not square: crop them and their cameras.")
             self._captures[name] = capture.withheld() if self._withhold else capture

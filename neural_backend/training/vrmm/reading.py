@@ -8,6 +8,7 @@ made from. It is equation 13's code term alone, with expressions drawn without e
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -31,17 +32,33 @@ BEYOND = 2_000_000
 POSE_WEIGHT = 0.05
 
 
-def teach_reading(model: VRMM, captures: Captures, steps: int, march_step_m: float, seed: int = 0) -> list[float]:
-    """Train E_e and E_T; the squared error of E_e's codes per step.
+def teach_reading(
+    model: VRMM,
+    captures: Captures,
+    steps: int,
+    march_step_m: float,
+    seed: int = 0,
+    stop: Callable[[], bool] = lambda: False,
+) -> list[float]:
+    """Train E_e and E_T in place, everything else kept.
 
     Args:
+        model: of one encoder view.
         captures: with known expressions and motions.
+        march_step_m: distance of samples along the rays, metres.
+        stop: asked before every step.
+
+    Returns:
+        The mean squared error of E_e's codes, one number per step that was done.
     """
+    assert model.config.encoder_views == 1, "the volume is shown to the encoders in one view"
     encoders = [*model.expression_encoder.parameters(), *model.transformation_encoder.parameters()]
     optimiser = torch.optim.Adam(encoders, lr=RATE, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps, RATE * FINAL)
     curve = []
     for step in range(steps):
+        if stop():
+            break
         generator = np.random.default_rng([seed, 8, step])
         shown = [_made(model, captures, step, generator, march_step_m), _seen(model, captures, step)]
         views, codes, poses = (torch.cat(parts) for parts in zip(*shown, strict=True))

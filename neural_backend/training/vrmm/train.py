@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -134,26 +135,27 @@ class Trainer:
             for name in ("mesh_decoder", "arkit_adaptor"):
                 getattr(self.average, name).load_state_dict(getattr(self.model, name).state_dict())
 
-    def teach_reading(self, steps: int) -> None:
+    def teach_reading(self, steps: int, stop: Callable[[], bool] = lambda: False) -> bool:
         """Teach E_e and E_T of the averaged weights by pictures that these make, and go on from the result.
 
-        Every process does the same, from the same seed.
+        Every process does the same, from the same seed. Returns whether it came to its end before `stop` said so.
 
         Raises:
-            MienError: the captures' expressions are not known.
+            MienError: the captures' expressions are not known, or the encoders see several views.
         """
         if steps < 1:
-            return
+            return True
         if not self._can_read:
             raise MienError(
                 "bad_option", "--teach-reading needs captures with known expressions and a model of one encoder view."
             )
-        teach_reading(self.average, self.captures, steps, self.recipe.march_step_m, self.recipe.seed)
+        curve = teach_reading(self.average, self.captures, steps, self.recipe.march_step_m, self.recipe.seed, stop)
         for name in ("expression_encoder", "transformation_encoder"):
             encoder = getattr(self.model, name)
             encoder.load_state_dict(getattr(self.average, name).state_dict())
             for parameter in encoder.parameters():  # what Adam remembers of them no longer holds
                 self.optimiser.state.pop(parameter, None)
+        return len(curve) == steps
 
     @property
     def _can_read(self) -> bool:
@@ -194,11 +196,14 @@ class Trainer:
             if not math.isfinite(float(outcome.total.detach())):
                 raise MienError("fit_failed", "Training diverged: go on from the checkpoint with a smaller --rate.")
         self.save()
-        # Of its own session if this one was stopped; only where there is something known to read.
-        late = self._asked_to_stop or (minutes is not None and time.monotonic() - start > 60 * minutes)
-        if self.step >= self.recipe.steps and not self.read and not late and self._can_read:
-            self.teach_reading(self.recipe.reading_steps)
-            self.read = True
+
+        def out_of_time() -> bool:
+            late = self._asked_to_stop or (minutes is not None and time.monotonic() - start > 60 * minutes)
+            return self.processes.broadcast([late])[0]
+
+        # The next session's if this one is out of time; only where there is something known to read.
+        if self.step >= self.recipe.steps and not self.read and self._can_read and not out_of_time():
+            self.read = self.teach_reading(self.recipe.reading_steps, out_of_time)
             self.save()
 
     def advance(self) -> Outcome:
@@ -234,7 +239,10 @@ class Trainer:
         torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), share)
 
     def _refresh(self) -> None:
-        self.captures.refresh()
+        try:
+            self.captures.refresh()
+        except MienError as error:  # what has been trained on so far is as good as it was
+            log.warning("New captures are left out: %s", error)
         # All processes must know the same captures, or they would draw from different lists.
         names, subjects = self.processes.broadcast([self.captures.names, self.captures.subjects])
         self.captures.names = names

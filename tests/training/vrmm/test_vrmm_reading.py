@@ -48,13 +48,39 @@ def test_encoders_learn_to_read_and_nothing_else_moves(captures, recipe, templat
 
 def test_reading_ends_the_schedule_once(little_stage, recipe, tmp_path, monkeypatch):
     calls = []
-    monkeypatch.setattr(Trainer, "teach_reading", lambda self, steps: calls.append(steps))
+    monkeypatch.setattr(Trainer, "teach_reading", lambda self, steps, stop: calls.append(steps) or True)
     short = replace(recipe, steps=2, reading_steps=7, geometry_steps=1)
     Trainer(short, little_stage, tmp_path / "run").run()
     Trainer(short, little_stage, tmp_path / "run").run()
     assert calls == [7]
     Trainer(replace(short, steps=3), little_stage, tmp_path / "run").run()
     assert calls == [7, 7]  # a longer schedule ends with it again
+
+
+def test_reading_that_is_stopped_is_the_next_sessions(little_stage, recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "MADE", 2)
+    monkeypatch.setattr(reading, "SEEN", 2)
+    short = replace(recipe, steps=2, reading_steps=4, geometry_steps=1)
+    trainer = Trainer(short, little_stage, tmp_path / "run")
+    done = []
+
+    def read_two(model, captures, steps, *_):
+        done.append(steps)
+        trainer.ask_to_stop()
+        return [0.0, 0.0]
+
+    monkeypatch.setattr("neural_backend.training.vrmm.train.teach_reading", read_two)
+    trainer.run()
+    assert done == [4] and not trainer.read
+    monkeypatch.undo()
+    monkeypatch.setattr(reading, "MADE", 2)
+    again = Trainer(short, little_stage, tmp_path / "run")
+    again.ask_to_stop()
+    again.run()
+    assert not again.read  # no time at all
+    last = Trainer(short, little_stage, tmp_path / "run")
+    last.run()
+    assert last.read and Trainer(short, little_stage, tmp_path / "run").read
 
 
 def test_captures_without_geometry_end_without_reading(little_stage, recipe, tmp_path):
@@ -103,10 +129,27 @@ def test_a_run_starts_from_weights(little_stage, recipe, template, tmp_path):
         Trainer(other, little_stage, tmp_path / "other", template=template, start=tmp_path / "first.safetensors")
 
 
+def test_captures_that_do_not_belong_do_not_end_a_run(little_stage, recipe, template, tmp_path, caplog):
+    shutil.copytree(little_stage, tmp_path / "growing")
+    stage = CaptureSet.open(tmp_path / "growing")
+    trainer = Trainer(recipe, tmp_path / "growing", tmp_path / "run", template=template)
+    replace(stage.read("anna_000").withheld(), name="dora_000", subject="dora").write(tmp_path / "growing")
+    trainer._refresh()
+    assert "left out" in caplog.text and trainer.captures.names == stage.names and "dora" not in trainer.model.subjects
+    assert trainer.advance().total.isfinite()
+
+
 def test_captures_with_and_without_geometry_are_not_mixed(little_stage, tmp_path):
     shutil.copytree(little_stage, tmp_path / "mixed")
     stage = CaptureSet.open(tmp_path / "mixed")
     stage.read("anna_000").withheld().write(tmp_path / "mixed")
     with pytest.raises(MienError, match="8 have known geometry"):
         Captures(tmp_path / "mixed", 32, 1, 0, 50, 0)
-    assert Captures(tmp_path / "mixed", 32, 1, 0, 50, 0, withhold=True).readings(0, range(1), 1) is None
+    captures = Captures(tmp_path / "mixed", 32, 1, 0, 50, 0, withhold=True)
+    partly = replace(stage.read("anna_001"), vertices=None, gaze_rad=None)
+    for name in stage.names:
+        stage.read(name).withheld().write(tmp_path / "mixed")
+    partly.write(tmp_path / "mixed")
+    with pytest.raises(MienError, match="keep both"):
+        Captures(tmp_path / "mixed", 32, 1, 0, 50, 0)
+    assert captures.readings(0, range(1), 1) is None
